@@ -1,0 +1,108 @@
+"""An embedded, append-only journal whose history can be proved to a stranger.
+
+Open a ``Store`` on a directory, append typed events, get receipts, replay, project, and show an auditor that nothing
+was edited, reordered, dropped or
+rolled back. ``FORMAT.md`` of the project maps every byte.
+"""
+
+from __future__ import annotations
+
+from batpak._batpak import Coordinate, Draft, Event, Events, Kind, Receipts
+from batpak._errors import (
+    BatpakError,
+    DuplicateKind,
+    EventNotFound,
+    ForkedStore,
+    InvalidCoordinate,
+    InvalidEncoding,
+    InvalidInput,
+    InvalidKey,
+    InvalidKind,
+    InvalidReceipt,
+    InvalidValue,
+    JournalDamaged,
+    KeyRequired,
+    LimitExceeded,
+    NewerVersion,
+    NotAJournal,
+    PayloadMismatch,
+    SchemaError,
+    SigningKeyError,
+    StorageError,
+    StorageFull,
+    StorageMissing,
+    StoragePermission,
+    StoreClosed,
+    StoreError,
+    StoreLocked,
+    StorePoisoned,
+    StoreReadOnly,
+    UnregisteredType,
+    UnsupportedAnnotation,
+    UnsupportedFormat,
+    WrongKey,
+)
+from batpak._keys import PublicKey, SigningKey
+from batpak._receipt import AppendReceipt, Hlc
+from batpak._reports import OpenReport, StoreStats
+from batpak._schema import Registry, event
+from batpak._store import Store
+from batpak._verification import Axes, Finding, Verification
+from batpak._verify import verify, verify_receipt
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AppendReceipt",
+    "Axes",
+    "BatpakError",
+    "Coordinate",
+    "Draft",
+    "DuplicateKind",
+    "Event",
+    "EventNotFound",
+    "Events",
+    "Finding",
+    "ForkedStore",
+    "Hlc",
+    "InvalidCoordinate",
+    "InvalidEncoding",
+    "InvalidInput",
+    "InvalidKey",
+    "InvalidKind",
+    "InvalidReceipt",
+    "InvalidValue",
+    "JournalDamaged",
+    "KeyRequired",
+    "Kind",
+    "LimitExceeded",
+    "NewerVersion",
+    "NotAJournal",
+    "OpenReport",
+    "PayloadMismatch",
+    "PublicKey",
+    "Receipts",
+    "Registry",
+    "SchemaError",
+    "SigningKey",
+    "SigningKeyError",
+    "StorageError",
+    "StorageFull",
+    "StorageMissing",
+    "StoragePermission",
+    "Store",
+    "StoreClosed",
+    "StoreError",
+    "StoreLocked",
+    "StorePoisoned",
+    "StoreReadOnly",
+    "StoreStats",
+    "UnregisteredType",
+    "UnsupportedAnnotation",
+    "UnsupportedFormat",
+    "Verification",
+    "WrongKey",
+    "event",
+    "verify",
+    "verify_receipt",
+]

@@ -1,0 +1,583 @@
+"""
+The compiled half of batpak; its public classes are exported by the package.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from os import PathLike
+from typing import Any, Final, Literal, final, overload
+from uuid import UUID
+
+from batpak._receipt import AppendReceipt, Hlc
+from batpak._verification import Verification
+
+__all__ = ["Ancestors", "AuditHook", "Coordinate", "CoreStore", "Draft", "Event", "Events", "Kind", "PublicKey", "ReceiptIterator", "ReceiptSource", "Receipts", "SigningKey", "decode_value", "encode_value", "event_from_record", "receipt_from_bytes", "start_audit", "verify_directory", "verify_receipt"]
+
+@final
+class Ancestors:
+    """
+    An event, then the event that it chains to, and so on to the first of its entity. One thread at a time may iterate.
+    """
+    def __iter__(self, /) -> Ancestors: ...
+    def __next__(self, /) -> Event: ...
+
+@final
+class AuditHook:
+    """
+    A running recording. Any thread may call it; Python does.
+    """
+    def __call__(self, /, event: str, arguments: tuple[object, ...]) -> None:
+        """
+        Python calls this with each event. It returns None, whatever happens.
+        """
+    @property
+    def dropped(self, /) -> int:
+        """
+        How many could not be written.
+        """
+    @property
+    def forks(self, /) -> int:
+        """
+        How often the process forked.
+        """
+    @property
+    def last_error(self, /) -> str | None:
+        """
+        Why the first of the dropped events could not be written, or None.
+        """
+    @property
+    def recorded(self, /) -> int:
+        """
+        How many events were written.
+        """
+    def stop(self, /) -> None:
+        """
+        Ends the recording; Python keeps calling the hook, and it does nothing.
+        """
+
+@final
+class Coordinate:
+    """
+    Names where an event belongs: an entity within a scope.
+
+    Both are 1 to 1024 bytes of UTF-8 in normal form C, without control characters, `/`, `|`, `=` and `..`; `:` separates levels. Entities
+    `batpak` and `batpak:...` are the journal's own. Immutable, hashable, comparable, picklable; any thread may use it.
+
+    Raises InvalidCoordinate when a name breaks a rule.
+
+    >>> Coordinate("player:alice", "room:dungeon").entity
+    'player:alice'
+    """
+    __match_args__: Final[tuple[str, str]]
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ge__(self, value: object, /) -> bool: ...
+    def __gt__(self, value: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __le__(self, value: object, /) -> bool: ...
+    def __lt__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __new__(cls, /, entity: str, scope: str) -> Coordinate: ...
+    def __reduce__(self, /) -> tuple[object, ...]: ...
+    def __repr__(self, /) -> str: ...
+    def _repr_html_(self, /) -> str: ...
+    @property
+    def entity(self, /) -> str:
+        """
+        Whose event it is.
+        """
+    @staticmethod
+    def escape(text: str) -> str:
+        """
+        Percent-encodes whatever a coordinate may not hold, and `%` and `:`; `unescape` gives the text back.
+
+        >>> Coordinate.escape("a/b")
+        'a%2Fb'
+        """
+    @property
+    def scope(self, /) -> str:
+        """
+        Where it happened.
+        """
+    @staticmethod
+    def unescape(escaped: str) -> str:
+        """
+        The text that `escape` was given. Raises InvalidInput when it cannot have been.
+        """
+
+@final
+class CoreStore:
+    """
+    An open journal.
+    """
+    def after_fork_in_child(self, /) -> None:
+        """
+        For the at-fork handler: marks the child's copy of this handle dead.
+        """
+    def append(self, /, coordinate: Coordinate, payload: object, kind: Kind | int | None, version: int | None, correlation_id: UUID | bytes | None, causation_id: UUID | bytes | None, metadata: dict[str, str] | None, private_metadata: dict[str, object] | None, durability: str | None) -> AppendReceipt:
+        """
+        Writes one event.
+        """
+    def append_batch(self, /, items: Iterable[tuple[Coordinate, object] | Draft], kind: Kind | int | None, durability: str | None) -> Receipts:
+        """
+        Writes many events as one frame.
+        """
+    def close(self, /) -> None:
+        """
+        Closes the store.
+        """
+    @property
+    def closed(self, /) -> bool:
+        """
+        Whether `close` was called.
+        """
+    def events(self, /) -> int:
+        """
+        Number of events, the journal's own included.
+        """
+    @property
+    def forked(self, /) -> bool:
+        """
+        Whether this is a forked child's copy.
+        """
+    def get(self, /, reference: UUID | bytes | str | int) -> Event:
+        """
+        One event.
+        """
+    @property
+    def journal_id(self, /) -> UUID:
+        """
+        The journal's id.
+        """
+    def last_receipt(self, /) -> AppendReceipt | None:
+        """
+        The receipt of this thread's last append, if it went to this store.
+        """
+    @property
+    def name(self, /) -> str:
+        """
+        The journal's name.
+        """
+    @staticmethod
+    def open(path: str | PathLike[str], *, create: bool, read_only: bool, signing_key: SigningKey | None, durability: str, interval_ms: int, segment_bytes: int, name: str, resolve: Callable[[object, object, int | None], tuple[object, int, int]], restore: Callable[[int, int, object], object], allow_nonfinite: bool, rebuild_meta: bool) -> CoreStore:
+        """
+        Opens a journal; see `batpak.Store.open`.
+        """
+    def open_report(self, /) -> dict[str, Any]:
+        """
+        How the open went, as a dict.
+        """
+    def query(self, /, *, entity: str | None, scope: str | None, kind: Kind | int | None, after: int | None, until: int | None, limit: int | None, system: bool) -> Events:
+        """
+        Events in commit order.
+        """
+    def stats(self, /) -> dict[str, Any]:
+        """
+        Figures about the store, as a dict.
+        """
+    def sync(self, /) -> int:
+        """
+        Makes every event durable; returns how many there are.
+        """
+    def verify(self, /) -> Verification:
+        """
+        Checks the whole journal.
+        """
+    def verify_receipt(self, /, source: ReceiptSource, public_key: PublicKey | None) -> Verification:
+        """
+        Checks a receipt against the journal.
+        """
+    def walk_ancestors(self, /, reference: UUID | bytes | str | int, limit: int | None) -> Ancestors:
+        """
+        An event and its ancestors.
+        """
+
+@final
+class Draft:
+    """
+    One event of a batch: a payload and where it belongs.
+
+    `coordinate`: a Coordinate. `payload`: an instance of a registered class, a plain value, or bytes. `kind`: a Kind or its number, for payloads
+    that are not of a registered class. `version`: schema version 0 to 65535 of such a payload. `correlation_id`: UUID or 16 bytes.
+    `causation_id`: UUID or 16 bytes, or an int: the index of an earlier item of the same batch. `metadata`: dict of str to str, at most
+    4 KiB, permanent: pseudonymous ids only. `private_metadata`: dict of plain values, at most 64 KiB, erasable.
+
+    Immutable; nothing is checked before it is appended.
+
+    >>> Draft(Coordinate("order:1", "shop"), {"x": 1}, kind=Kind(0xF, 1)).payload
+    {'x': 1}
+    """
+    __match_args__: Final[tuple[str, str]]
+    def __new__(cls, /, coordinate: Coordinate, payload: object, *, kind: Kind | int | None = None, version: int | None = None, correlation_id: UUID | bytes | None = None, causation_id: UUID | bytes | int | None = None, metadata: dict[str, str] | None = None, private_metadata: dict[str, object] | None = None) -> Draft: ...
+    def __repr__(self, /) -> str: ...
+    def _repr_html_(self, /) -> str: ...
+    @property
+    def causation_id(self, /) -> UUID | bytes | int | None: ...
+    @property
+    def coordinate(self, /) -> Coordinate: ...
+    @property
+    def correlation_id(self, /) -> UUID | bytes | None: ...
+    @property
+    def kind(self, /) -> Kind | int | None: ...
+    @property
+    def metadata(self, /) -> dict[str, str] | None: ...
+    @property
+    def payload(self, /) -> Any: ...
+    @property
+    def private_metadata(self, /) -> dict[str, object] | None: ...
+    @property
+    def version(self, /) -> int | None: ...
+
+@final
+class Event:
+    """
+    A stored event. Immutable, hashable, comparable by its hash; any thread may use it.
+
+    The payload is decoded at the first look: to the registered class of its kind and version, to a plain value if none is registered, to
+    bytes if it was stored raw.
+    """
+    __match_args__: Final[tuple[str, str, str]]
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __reduce__(self, /) -> tuple[object, ...]: ...
+    def __repr__(self, /) -> str: ...
+    def _repr_html_(self, /) -> str:
+        """
+        A table for notebooks.
+        """
+    @property
+    def causation_id(self, /) -> UUID | None:
+        """
+        Id of the event that caused this one, or None.
+        """
+    @property
+    def clock(self, /) -> int:
+        """
+        Position in the entity's chain, from 0.
+        """
+    @property
+    def coordinate(self, /) -> Coordinate:
+        """
+        Entity and scope. Raises InvalidCoordinate for the journal's own events, which have none that users may write to.
+        """
+    @property
+    def correlation_id(self, /) -> UUID | None:
+        """
+        Free id that groups events, or None.
+        """
+    @property
+    def encoding(self, /) -> Literal["raw", "value"]:
+        """
+        "raw" or "value".
+        """
+    @property
+    def entity(self, /) -> str:
+        """
+        Whose event it is.
+        """
+    @property
+    def event_hash(self, /) -> bytes:
+        """
+        BLAKE3 over the header.
+        """
+    @property
+    def event_id(self, /) -> UUID:
+        """
+        UUIDv7, ascending with the sequence.
+        """
+    @property
+    def header(self, /) -> bytes:
+        """
+        The header's bytes (FORMAT.md section 3).
+        """
+    @property
+    def hlc(self, /) -> Hlc:
+        """
+        The hybrid logical clock.
+        """
+    @property
+    def is_system(self, /) -> bool:
+        """
+        Whether it is one of the journal's own events.
+        """
+    @property
+    def journal_id(self, /) -> UUID:
+        """
+        The journal that the event was written in.
+        """
+    @property
+    def kind(self, /) -> Kind:
+        """
+        What it is.
+        """
+    @property
+    def metadata(self, /) -> dict[str, str]:
+        """
+        Permanent metadata, a new dict in key order.
+        """
+    @property
+    def payload(self, /) -> Any:
+        """
+        The payload: an instance of the registered class, a plain value, or bytes. Raises PayloadMismatch or NewerVersion when the registered
+        class cannot take it; `value` and `raw_payload` still can be read then.
+        """
+    @property
+    def payload_commitment(self, /) -> bytes:
+        """
+        What the header says of the payload: BLAKE3 over salt, private metadata and payload.
+        """
+    @property
+    def payload_version(self, /) -> int:
+        """
+        Schema version of the payload; 0 for untyped ones.
+        """
+    @property
+    def prev_hash(self, /) -> bytes:
+        """
+        Hash of the entity's previous event; 32 zero bytes for the first.
+        """
+    @property
+    def prev_sequence(self, /) -> int | None:
+        """
+        Sequence of the entity's previous event, or None.
+        """
+    @property
+    def private_metadata(self, /) -> dict[str, Any]:
+        """
+        Erasable metadata, a new dict in key order.
+        """
+    @property
+    def promise(self, /) -> Literal["always", "interval", "manual"]:
+        """
+        "always", "interval" or "manual": what durability was promised when it was written.
+        """
+    @property
+    def raw_payload(self, /) -> bytes:
+        """
+        The payload's bytes as stored.
+        """
+    @property
+    def salt(self, /) -> bytes:
+        """
+        The 16 bytes that hide the payload behind its commitment.
+        """
+    @property
+    def scope(self, /) -> str:
+        """
+        Where it happened.
+        """
+    @property
+    def sequence(self, /) -> int:
+        """
+        Position in the journal, from 0.
+        """
+    @property
+    def skew_us(self, /) -> int:
+        """
+        Raw wall clock minus the HLC's wall part, in microseconds.
+        """
+    @property
+    def timestamp(self, /) -> datetime:
+        """
+        The HLC's wall part as an aware datetime in UTC.
+        """
+    @property
+    def value(self, /) -> Any:
+        """
+        The payload as a plain value (or bytes), whatever is registered.
+        """
+
+@final
+class Events:
+    """
+    Events in commit order, read a page at a time. One thread at a time may iterate.
+    """
+    def __iter__(self, /) -> Events: ...
+    def __next__(self, /) -> Event: ...
+    @property
+    def examined(self, /) -> int:
+        """
+        How many events were looked at so far to find those that matched.
+        """
+
+@final
+class Kind:
+    """
+    What an event is: a category (0 to 15) and a type id (0 to 4095).
+
+    Users write categories 0x1 to 0xF but 0xD, less the kinds that the network protocol and the runtime assign (see FORMAT.md).
+    Immutable, hashable, comparable, picklable; any thread may use it. Raises InvalidKind when a part is out of range.
+
+    >>> Kind(0xF, 1).code
+    61441
+    """
+    __match_args__: Final[tuple[str, str]]
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ge__(self, value: object, /) -> bool: ...
+    def __gt__(self, value: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __le__(self, value: object, /) -> bool: ...
+    def __lt__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+    def __new__(cls, /, category: int, type_id: int) -> Kind: ...
+    def __reduce__(self, /) -> tuple[object, ...]: ...
+    def __repr__(self, /) -> str: ...
+    def __str__(self, /) -> str: ...
+    def _repr_html_(self, /) -> str: ...
+    @property
+    def category(self, /) -> int:
+        """
+        0 to 15.
+        """
+    @property
+    def code(self, /) -> int:
+        """
+        category << 12 + type id.
+        """
+    @staticmethod
+    def from_code(code: int) -> Kind:
+        """
+        The kind of a number, category << 12 + type id. Raises InvalidKind outside 0 to 65535.
+        """
+    @property
+    def type_id(self, /) -> int:
+        """
+        0 to 4095.
+        """
+
+@final
+class PublicKey:
+    """
+    An Ed25519 key that verifies (RFC 8032). Immutable, hashable, comparable, picklable.
+    """
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self, /) -> int: ...
+    def __reduce__(self, /) -> tuple[object, ...]: ...
+    def __repr__(self, /) -> str: ...
+    @staticmethod
+    def from_bytes(bytes: bytes) -> PublicKey:
+        """
+        From 32 bytes. Raises InvalidKey unless they are a usable point.
+        """
+    @staticmethod
+    def from_pem(pem: str) -> PublicKey:
+        """
+        Reads SPKI PEM text. Raises InvalidKey when it is anything else.
+        """
+    @property
+    def key_id(self, /) -> bytes:
+        """
+        SHA-256 of the 32 bytes.
+        """
+    def to_bytes(self, /) -> bytes:
+        """
+        The 32 bytes of RFC 8032.
+        """
+    def to_pem(self, /) -> str:
+        """
+        SPKI PEM text.
+        """
+
+@final
+class ReceiptIterator:
+    """
+    Goes through the receipts of a batch.
+    """
+    def __iter__(self, /) -> ReceiptIterator: ...
+    def __next__(self, /) -> AppendReceipt: ...
+
+@final
+class ReceiptSource:
+    """
+    The part of a receipt that its dataclass does not show: header, frame and path.
+    """
+    def parts(self, /) -> dict[str, Any]:
+        """
+        The members that the JSON form has beside the dataclass's fields.
+        """
+    def to_bytes(self, /) -> bytes:
+        """
+        Portable bytes (FORMAT.md section 11).
+        """
+
+@final
+class Receipts:
+    """
+    The receipts of a batch, made when they are looked at: a sequence of AppendReceipt, in the order of the batch.
+
+    Immutable; any thread may use it. It keeps headers and hashes in memory, not payloads.
+    """
+    @overload
+    def __getitem__(self, index: int, /) -> AppendReceipt: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> list[AppendReceipt]: ...
+    def __iter__(self, /) -> ReceiptIterator: ...
+    def __len__(self, /) -> int: ...
+    def __repr__(self, /) -> str: ...
+    def _repr_html_(self, /) -> str: ...
+
+@final
+class SigningKey:
+    """
+    An Ed25519 key that signs (RFC 8032). It is never printed, pickled or compared; dropping it wipes it from memory.
+    """
+    def __repr__(self, /) -> str: ...
+    @staticmethod
+    def from_pem(pem: str) -> SigningKey:
+        """
+        Reads PKCS#8 PEM text. Raises InvalidKey when it is anything else.
+        """
+    @staticmethod
+    def generate() -> SigningKey:
+        """
+        A new random key.
+        """
+    @property
+    def key_id(self, /) -> bytes:
+        """
+        SHA-256 of the public key: 32 bytes.
+        """
+    @property
+    def public_key(self, /) -> PublicKey:
+        """
+        The half that verifies.
+        """
+    def to_pem(self, /) -> str:
+        """
+        PKCS#8 PEM text: the secret itself.
+        """
+
+def decode_value(data: bytes) -> Any:
+    """
+    The plain value that canonical bytes are. Raises InvalidEncoding for any other bytes.
+    """
+
+def encode_value(value: object, *, allow_nonfinite: bool) -> bytes:
+    """
+    Canonical bytes of a plain value.
+    """
+
+def event_from_record(record: bytes) -> Event:
+    """
+    The event in a record's bytes, as pickling needs it; payloads go through the process-wide registry.
+    """
+
+def receipt_from_bytes(data: bytes) -> AppendReceipt:
+    """
+    The receipt in portable bytes. Raises InvalidReceipt when they are anything else.
+    """
+
+def start_audit(store: CoreStore, run_id: bytes, includes: Sequence[str]) -> AuditHook:
+    """
+    Starts recording for the run whose first event is `run_id`; every recorded event names it as its cause. `includes` are globs (`*` and `?`) of
+    further audit events. Adds an audit hook to the interpreter, which cannot be removed, only stopped.
+    """
+
+def verify_directory(path: str | PathLike[str], public_key: PublicKey | None) -> Verification:
+    """
+    Checks the journal in a directory without opening it; see `batpak.verify`.
+    """
+
+def verify_receipt(source: ReceiptSource, public_key: PublicKey | None, event: Event | None) -> Verification:
+    """
+    Checks a receipt without a store; see `batpak.verify_receipt`.
+    """

@@ -1,0 +1,130 @@
+"""The command ``batpak``: one file per command, and this one to choose between them."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from typing import Final, NoReturn, Protocol, cast
+
+import batpak
+
+from . import output
+from .exit_codes import INTERRUPTED, OK, USAGE, CommandError, exit_code_of
+
+COMMANDS: Final = {
+    "init": "make a new journal",
+    "append": "append events from JSON lines on stdin",
+    "log": "print events, or with --tree what caused what",
+    "show": "print one event with every field",
+    "verify": "check a journal",
+    "stats": "print figures about a journal",
+    "keygen": "make a signing key",
+    "audit": "run a Python program and record what it does",
+}
+
+
+class _Command(Protocol):
+    """What the module of a command offers."""
+
+    def configure(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, arguments: argparse.Namespace) -> int: ...
+
+
+class _AuditCommand(Protocol):
+    """``audit`` parses its own arguments: what follows the program's name is the program's."""
+
+    def main(self, arguments: list[str]) -> int: ...
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse without colours, abbreviations and raw control characters."""
+
+    def __init__(self, *arguments: object, **options: object) -> None:
+        super().__init__(*arguments, **{**options, "allow_abbrev": False})  # type: ignore[arg-type]
+        # Newer versions of argparse colour their help unless told not to.
+        self.color = False
+
+    def error(self, message: str) -> NoReturn:
+        super().error(output.sanitize(message))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the arguments, without the program's name; None for those of the process.
+
+    Returns:
+        The exit status, as ``exit_codes`` says. ``batpak audit`` lets what ends the audited program through instead:
+        ``SystemExit`` and uncaught exceptions.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    if arguments[:1] == ["audit"]:
+        # Out of reach of what follows: nothing around the audited program may catch what it raises.
+        return cast("_AuditCommand", _load("audit")).main(arguments[1:])
+    output.prepare()
+    try:
+        exit_code = _run(arguments)
+        output.flush()
+    except BrokenPipeError:
+        # The reader has what it wanted.
+        output.abandon_stdout()
+        return OK
+    except KeyboardInterrupt:
+        _flush_if_possible()
+        return INTERRUPTED
+    except CommandError as error:
+        output.diagnose(error.message)
+        _flush_if_possible()
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001 - a command ends in one line and a status, never in a traceback
+        output.diagnose(_message(error))
+        _flush_if_possible()
+        return exit_code_of(error)
+    return exit_code
+
+
+def _run(arguments: list[str]) -> int:
+    parser, command = _parser(arguments)
+    try:
+        namespace = parser.parse_args(arguments)
+    except SystemExit as exit_:
+        return exit_.code if isinstance(exit_.code, int) else USAGE
+    if command is None:
+        parser.print_usage(sys.stderr)
+        return USAGE
+    return command.run(namespace)
+
+
+def _parser(arguments: list[str]) -> tuple[argparse.ArgumentParser, _Command | None]:
+    """A parser that knows the names of all commands, and the arguments of the one that was asked for."""
+    parser = Parser(prog="batpak", description="An append-only journal whose history can be proved to a stranger.")
+    parser.add_argument("--version", action="version", version=f"batpak {batpak.__version__}")
+    subparsers = parser.add_subparsers(metavar="COMMAND")
+    chosen: _Command | None = None
+    for name, summary in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=summary)
+        if arguments[:1] == [name]:
+            chosen = cast("_Command", _load(name))
+            chosen.configure(subparser)
+    return parser, chosen
+
+
+def _load(name: str) -> object:
+    # Only the command that runs is imported.
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, (batpak.BatpakError, OSError)):
+        return str(error) or type(error).__name__
+    return f"{type(error).__name__}: {error}"
+
+
+def _flush_if_possible() -> None:
+    try:
+        output.flush()
+    except OSError:
+        output.abandon_stdout()

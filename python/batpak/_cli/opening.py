@@ -1,0 +1,82 @@
+"""Opening journals and keys for the commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import batpak
+
+from .exit_codes import KEY, NO_JOURNAL, CommandError
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_directory(parser: argparse.ArgumentParser) -> None:
+    """The argument DIR."""
+    parser.add_argument("directory", metavar="DIR", type=Path, help="the journal's directory")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """The option ``--json``."""
+    parser.add_argument("--json", action="store_true", help="print JSON, one value a line, in ASCII")
+
+
+def add_key(parser: argparse.ArgumentParser, *, purpose: str) -> None:
+    """The option ``--key``."""
+    parser.add_argument("--key", metavar="KEYFILE", type=Path, help=f"{purpose} (PKCS#8 PEM)")
+
+
+def add_durability(parser: argparse.ArgumentParser, default: str) -> None:
+    """The option ``--durability``."""
+    parser.add_argument(
+        "--durability",
+        choices=("always", "interval", "manual"),
+        default=default,
+        help="when events reach the disk: before each receipt, soon, or at the end (default: %(default)s)",
+    )
+
+
+def require_directory(directory: Path) -> None:
+    """Say that there is no journal where there is not even a directory.
+
+    Raises:
+        CommandError: with exit code 10.
+    """
+    if not directory.exists():
+        raise CommandError(f"{directory}: no such directory", NO_JOURNAL)
+
+
+def open_reading(directory: Path) -> batpak.Store:
+    """The journal, read-only, with every payload as the plain value that is stored."""
+    require_directory(directory)
+    return batpak.Store.open(directory, create=False, read_only=True, registry=batpak.Registry())
+
+
+def load_key(path: Path | None) -> batpak.SigningKey | None:
+    """The signing key in ``path``, if one was named.
+
+    Raises:
+        CommandError: with exit code 12, the file cannot be read.
+    """
+    if path is None:
+        return None
+    try:
+        return batpak.SigningKey.load(path)
+    except OSError as error:
+        raise CommandError(f"cannot read the key: {error}", KEY) from error
+
+
+def load_public_key(path: Path | None) -> batpak.PublicKey | None:
+    """The public key in ``path``, if one was named.
+
+    Raises:
+        CommandError: with exit code 12, the file cannot be read.
+    """
+    if path is None:
+        return None
+    try:
+        return batpak.PublicKey.load(path)
+    except OSError as error:
+        raise CommandError(f"cannot read the key: {error}", KEY) from error

@@ -1,0 +1,306 @@
+"""Everything that batpak raises.
+
+BatpakError
+├── InvalidInput (also ValueError)      what was passed in cannot be accepted; nothing was written
+│   ├── InvalidCoordinate               entity or scope breaks a rule
+│   ├── InvalidKind                     not a kind, or one that users may not write
+│   ├── InvalidValue                    a payload holds something with no exact encoding
+│   ├── InvalidEncoding                 bytes that are not the one canonical encoding
+│   ├── InvalidReceipt                  bytes or JSON that are not a receipt
+│   └── LimitExceeded                   larger than a documented maximum
+├── SchemaError (also TypeError)        a typed payload cannot be registered, written or read
+│   ├── UnsupportedAnnotation           a field's annotation has no exact encoding
+│   ├── DuplicateKind                   two classes claim one kind
+│   ├── UnregisteredType                a class that no ``@event`` announced
+│   ├── PayloadMismatch                 stored bytes do not fit the registered class
+│   └── NewerVersion                    written by a newer version of the class than this program knows
+├── EventNotFound (also LookupError)    no such event in this journal
+├── SigningKeyError                     the key is missing, unreadable or another one
+│   ├── KeyRequired                     a signed journal was opened for writing without its key
+│   ├── WrongKey                        the key is not the journal's
+│   └── InvalidKey (also ValueError)    bytes that are not an Ed25519 key
+└── StoreError                          about one journal
+    ├── NotAJournal                     the directory holds something else, or nothing
+    ├── StoreLocked                     another writer has it open
+    ├── StoreClosed                     used after close
+    ├── StoreReadOnly                   a write through a read-only store
+    ├── ForkedStore                     used in a forked child
+    ├── StorePoisoned                   an earlier write or sync failed; reopen to recover
+    ├── UnsupportedFormat               written by a newer batpak
+    ├── JournalDamaged                  bytes are damaged, missing or were changed
+    └── StorageError (also OSError)     the operating system refused
+        ├── StoragePermission (also PermissionError)
+        ├── StorageMissing (also FileNotFoundError)
+        └── StorageFull
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+
+class BatpakError(Exception):
+    """Base of every batpak exception.
+
+    ``code`` is a stable identifier of the class of failure. Attributes named in each class are typed and survive
+    pickling.
+    """
+
+    code: ClassVar[str] = "batpak"
+    _attributes: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, message: str, **attributes: object) -> None:
+        super().__init__(message)
+        self.message = message
+        for name in type(self)._attribute_names():
+            setattr(self, name, attributes.pop(name, None))
+        if attributes:
+            unknown = ", ".join(sorted(attributes))
+            raise TypeError(f"{type(self).__name__} has no attribute {unknown}")
+
+    @classmethod
+    def _attribute_names(cls) -> tuple[str, ...]:
+        names: dict[str, None] = {}
+        for base in reversed(cls.__mro__):
+            for name in base.__dict__.get("_attributes", ()):
+                names[name] = None
+        return tuple(names)
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __reduce__(self) -> tuple[object, ...]:
+        attributes = {name: getattr(self, name) for name in self._attribute_names()}
+        return (_rebuild, (type(self), self.message, attributes))
+
+
+def _rebuild(cls: type[BatpakError], message: str, attributes: dict[str, object]) -> BatpakError:
+    return cls(message, **attributes)
+
+
+class InvalidInput(BatpakError, ValueError):
+    """What was passed in cannot be accepted; nothing was written."""
+
+    code = "invalid_input"
+
+
+class InvalidCoordinate(InvalidInput):
+    """An entity or scope breaks a rule of coordinates. ``field`` is "entity" or "scope"."""
+
+    code = "invalid_coordinate"
+    _attributes: ClassVar[tuple[str, ...]] = ("field",)
+    field: str | None
+
+
+class InvalidKind(InvalidInput):
+    """Not a kind, or one that users may not write."""
+
+    code = "invalid_kind"
+
+
+class InvalidValue(InvalidInput):
+    """A payload holds something that has no exact encoding. ``path`` says where, for instance ``payload.items[3]``."""
+
+    code = "invalid_value"
+    _attributes: ClassVar[tuple[str, ...]] = ("path",)
+    path: str | None
+
+
+class InvalidEncoding(InvalidInput):
+    """Bytes are not the one canonical encoding. ``offset`` is where in them."""
+
+    code = "invalid_encoding"
+    _attributes: ClassVar[tuple[str, ...]] = ("offset",)
+    offset: int | None
+
+
+class InvalidReceipt(InvalidInput):
+    """Bytes or JSON that are not a receipt."""
+
+    code = "invalid_receipt"
+
+
+class LimitExceeded(InvalidInput):
+    """Larger than a documented maximum: ``what`` was ``actual``, at most ``limit``."""
+
+    code = "limit_exceeded"
+    _attributes: ClassVar[tuple[str, ...]] = ("what", "actual", "limit")
+    what: str | None
+    actual: int | None
+    limit: int | None
+
+
+class SchemaError(BatpakError, TypeError):
+    """A typed payload cannot be registered, written or read. ``type_name`` is the class concerned."""
+
+    code = "schema"
+    _attributes: ClassVar[tuple[str, ...]] = ("type_name",)
+    type_name: str | None
+
+
+class UnsupportedAnnotation(SchemaError):
+    """The annotation of ``field`` has no exact encoding."""
+
+    code = "unsupported_annotation"
+    _attributes: ClassVar[tuple[str, ...]] = ("field",)
+    field: str | None
+
+
+class DuplicateKind(SchemaError):
+    """Two classes claim one kind."""
+
+    code = "duplicate_kind"
+
+
+class UnregisteredType(SchemaError):
+    """A class that no ``@batpak.event`` announced was passed as a payload."""
+
+    code = "unregistered_type"
+
+
+class PayloadMismatch(SchemaError):
+    """The stored payload does not fit the registered class. ``path`` says where."""
+
+    code = "payload_mismatch"
+    _attributes: ClassVar[tuple[str, ...]] = ("path",)
+    path: str | None
+
+
+class NewerVersion(SchemaError):
+    """The event was written with ``stored`` version of its class; this program knows ``known``."""
+
+    code = "newer_version"
+    _attributes: ClassVar[tuple[str, ...]] = ("stored", "known")
+    stored: int | None
+    known: int | None
+
+
+class EventNotFound(BatpakError, LookupError):
+    """No such event in this journal. ``ref`` is what was asked for."""
+
+    code = "event_not_found"
+    _attributes: ClassVar[tuple[str, ...]] = ("ref",)
+    ref: str | None
+
+
+class SigningKeyError(BatpakError):
+    """The signing key is missing, unreadable or another one."""
+
+    code = "signing_key"
+
+
+class KeyRequired(SigningKeyError):
+    """The journal is signed and was opened for writing without its key. ``key_id`` is the key's, in hex."""
+
+    code = "key_required"
+    _attributes: ClassVar[tuple[str, ...]] = ("key_id",)
+    key_id: str | None
+
+
+class WrongKey(SigningKeyError):
+    """The key is not the journal's. ``key_id`` is the expected one, in hex."""
+
+    code = "wrong_key"
+    _attributes: ClassVar[tuple[str, ...]] = ("key_id",)
+    key_id: str | None
+
+
+class InvalidKey(SigningKeyError, ValueError):
+    """Bytes that are not an Ed25519 key."""
+
+    code = "invalid_key"
+
+
+class StoreError(BatpakError):
+    """About one journal."""
+
+    code = "store"
+
+
+class NotAJournal(StoreError):
+    """The directory at ``path`` holds something else, or nothing."""
+
+    code = "not_a_journal"
+    _attributes: ClassVar[tuple[str, ...]] = ("path",)
+    path: str | None
+
+
+class StoreLocked(StoreError):
+    """Another writer has the journal open: process ``pid`` (None if it did not say)."""
+
+    code = "store_locked"
+    _attributes: ClassVar[tuple[str, ...]] = ("path", "pid")
+    path: str | None
+    pid: int | None
+
+
+class StoreClosed(StoreError):
+    """The store was used after ``close``."""
+
+    code = "store_closed"
+
+
+class StoreReadOnly(StoreError):
+    """A write through a store that was opened with ``read_only=True``."""
+
+    code = "store_read_only"
+
+
+class ForkedStore(StoreError):
+    """The store was opened before a fork and used in the child; open it again there, or in a new process."""
+
+    code = "forked_store"
+
+
+class StorePoisoned(StoreError):
+    """An earlier write or sync failed: reading goes on, writing is over until the journal is reopened."""
+
+    code = "store_poisoned"
+
+
+class UnsupportedFormat(StoreError):
+    """``file`` has format ``version``, which this software does not know."""
+
+    code = "unsupported_format"
+    _attributes: ClassVar[tuple[str, ...]] = ("file", "version")
+    file: str | None
+    version: int | None
+
+
+class JournalDamaged(StoreError):
+    """Bytes are damaged, missing or were changed: ``file``, byte ``offset`` in it, and the ``sequence`` it concerns."""
+
+    code = "journal_damaged"
+    _attributes: ClassVar[tuple[str, ...]] = ("file", "offset", "sequence")
+    file: str | None
+    offset: int | None
+    sequence: int | None
+
+
+class StorageError(StoreError, OSError):
+    """The operating system refused. ``errno`` and ``filename`` as in ``OSError``; ``operation`` is what was tried."""
+
+    code = "storage"
+    _attributes: ClassVar[tuple[str, ...]] = ("errno", "filename", "operation")
+    operation: str | None
+
+    def __new__(cls, message: str, **_attributes: object) -> Self:
+        return super().__new__(cls, message)
+
+
+class StoragePermission(StorageError, PermissionError):
+    """This user may not do that."""
+
+    code = "storage_permission"
+
+
+class StorageMissing(StorageError, FileNotFoundError):
+    """A file or the directory is gone."""
+
+    code = "storage_missing"
+
+
+class StorageFull(StorageError):
+    """The disk or a quota is full. The event was not written."""
+
+    code = "storage_full"

@@ -1,0 +1,84 @@
+"""Reports about a store: how its open went, and figures."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+class _Report:
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain values, for JSON."""
+        return dataclasses.asdict(self)  # type: ignore[call-overload,no-any-return]
+
+    def _repr_html_(self) -> str:
+        from batpak._html import table
+
+        return table(type(self).__name__, self.to_dict())
+
+
+@dataclass(frozen=True, slots=True)
+class OpenReport(_Report):
+    """How an open went.
+
+    Attributes:
+        path_taken: "created", "clean", "recovered" (an unsynced tail was cut and set aside) or "read_only".
+        events: events found, before this open wrote its own.
+        durable_events: of these, known synced before.
+        segments: segments found.
+        tail_bytes: bytes of the unsynced tail that were set aside, or that a read-only open passed over.
+        first_cut_sequence: the sequence that the first of them would have had, or None.
+        recovered_file: where in ``recovered/`` they are, or None.
+        rewritten_bytes: bytes after the last synced event that were written and synced again.
+        torn_head_bytes: bytes of a torn last entry of ``checkpoints``.
+        frontier_rebuilt: whether the ``frontier`` file was missing or damaged.
+        meta_rebuilt: whether ``journal.meta`` was written anew.
+        incarnation: which writable open of the journal this is, from 1; 0 for read-only ones.
+        elapsed_us: how long it took, in microseconds.
+    """
+
+    path_taken: Literal["created", "clean", "recovered", "read_only"]
+    events: int
+    durable_events: int
+    segments: int
+    tail_bytes: int
+    first_cut_sequence: int | None
+    recovered_file: str | None
+    rewritten_bytes: int
+    torn_head_bytes: int
+    frontier_rebuilt: bool
+    meta_rebuilt: bool
+    incarnation: int
+    elapsed_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStats(_Report):
+    """Figures about an open store.
+
+    Attributes:
+        events: all events.
+        system_events: the journal's own among them.
+        durable_events: known synced.
+        entities: distinct entities, the journal's own included.
+        scopes: distinct scopes.
+        kinds: distinct kinds.
+        segments: segment files.
+        log_bytes: bytes in them.
+        signed: whether frames are signed.
+        read_only: whether the store was opened read-only.
+    """
+
+    events: int
+    system_events: int
+    durable_events: int
+    entities: int
+    scopes: int
+    kinds: int
+    segments: int
+    log_bytes: int
+    signed: bool
+    read_only: bool

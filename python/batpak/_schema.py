@@ -1,0 +1,396 @@
+"""Which class belongs to which kind of event, and how its instances become plain values and come back.
+
+A dataclass announced with ``@batpak.event`` is written as a map of its fields and read back as an instance.
+What a field may hold follows from its annotation:
+
+| annotation | stored as |
+|---|---|
+| ``None`` ``bool`` ``int`` ``float`` ``str`` ``bytes`` ``Decimal`` ``UUID`` | itself |
+| ``datetime`` ``date`` ``time`` ``timedelta`` | itself |
+| ``list[T]``, ``tuple[T, ...]``, ``tuple[A, B]`` | list |
+| ``dict[str, T]`` | map |
+| ``T | None``, ``Literal`` of str, int, bool and None | as its value |
+| an ``Enum`` class | the member's value |
+| a dataclass, registered or not, its own class included | map |
+| ``object``, ``Any`` | any untyped value, as it is |
+
+``Annotated`` and ``NewType`` count as what they wrap. Everything else is refused when the class is registered.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from batpak import _annotations as shapes
+from batpak._errors import DuplicateKind, InvalidKind, InvalidValue, LimitExceeded, PayloadMismatch, SchemaError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+CATEGORY_MAX = 0xF
+TYPE_ID_MAX = 0xFFF
+VERSION_MAX = 0xFFFF
+DEPTH_MAX = 128
+
+# FORMAT.md, section 3: system events, the reserved category, and what the network protocol and the runtime assign.
+RESERVED_CATEGORIES = (0x0, 0xD)
+RESERVED_KINDS = frozenset(
+    {0xFA01, 0xFA02, 0xFA10, 0xFA11, *range(0xFA20, 0xFA25)}
+    | {0xFA00 | tens | unit for tens in range(0x30, 0x90, 0x10) for unit in (0, 1)}
+    | {0xC5B7, 0xC5B8, 0xC5B9}
+)
+
+Step = tuple[str, shapes.Shape, bool]  # a field's name, its shape, and whether it has no default
+
+
+class Record:
+    """Both directions of one dataclass.
+
+    The converters are made when the annotations resolve: at registration, or at first use if a name comes later.
+    Two threads may make them at once; they make equal ones, so no lock is needed.
+    """
+
+    __slots__ = ("_known", "annotations", "cls", "from_plain", "to_plain")
+
+    def __init__(self, cls: type, known: dict[type, Record]) -> None:
+        shapes.check_fields(cls)
+        self.cls = cls
+        self.annotations: dict[str, str] | None = None
+        self.to_plain: shapes.Convert = self._first_to_plain
+        self.from_plain: shapes.Convert = self._first_from_plain
+        self._known = known
+
+    def resolve(self) -> None:
+        """Make the converters. Raises ``NameError`` if an annotation names something that does not exist yet."""
+        hints = shapes.hints_of(self.cls)
+        steps: list[Step] = []
+        for field in dataclasses.fields(self.cls):
+            shape = shapes.shape_of(hints[field.name], self.cls, field.name, self._nested)
+            required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+            steps.append((field.name, shape, required))
+        self.to_plain = _to_plain(self.cls, steps)
+        self.from_plain = _from_plain(self.cls, steps)
+        self.annotations = {field.name: repr(hints[field.name]) for field in dataclasses.fields(self.cls)}
+
+    def definition(self) -> dict[str, dict[str, str]]:
+        """Return what is stored: the annotations of this class and of all that it holds."""
+        definition: dict[str, dict[str, str]] = {}
+        while len(definition) < len(self._known):  # resolving one may add others
+            for record in list(self._known.values())[len(definition) :]:
+                if record.annotations is None:
+                    with suppress(NameError, SchemaError):
+                        record.resolve()
+                unresolved = {field.name: repr(field.type) for field in dataclasses.fields(record.cls)}
+                # Numbered, because two local classes may have one name.
+                definition[f"{len(definition)} {shapes.full_name(record.cls)}"] = record.annotations or unresolved
+        return definition
+
+    def _nested(self, cls: type) -> shapes.Shape:
+        record = record_of(cls, self._known)
+        # Looked up at each call, because the converters of a record that holds itself do not exist yet.
+        return shapes.Shape(
+            cls.__qualname__,
+            None,
+            lambda value: record.to_plain(value),  # noqa: PLW0108
+            lambda value: record.from_plain(value),  # noqa: PLW0108
+        )
+
+    def _first_to_plain(self, value: object) -> object:
+        self._resolve_now()
+        return self.to_plain(value)
+
+    def _first_from_plain(self, value: object) -> object:
+        self._resolve_now()
+        return self.from_plain(value)
+
+    def _resolve_now(self) -> None:
+        try:
+            self.resolve()
+        except NameError as error:
+            raise shapes.undefined(self.cls, error) from error
+
+
+def record_of(cls: type, known: dict[type, Record]) -> Record:
+    """Return the record of the dataclass ``cls``, from ``known`` or new. Raises ``SchemaError`` if it cannot be one."""
+    record = known.get(cls)
+    if record is None:
+        record = known[cls] = Record(cls, known)
+        try:
+            record.resolve()
+        except NameError:
+            pass  # a forward reference: the record resolves itself at first use
+        except SchemaError:
+            del known[cls]
+            raise
+    return record
+
+
+def _to_plain(cls: type, steps: list[Step]) -> shapes.Convert:
+    flat = [(name, shape.exact, shape.to_plain) for name, shape, _ in steps]
+
+    def to_plain(instance: object) -> dict[str, object]:
+        if type(instance) is not cls:
+            raise shapes.misfit(cls.__qualname__, instance)
+        plain: dict[str, object] = {}
+        name = ""
+        try:
+            for name, exact, convert in flat:
+                value = getattr(instance, name)
+                plain[name] = value if type(value) is exact else convert(value)
+        except shapes.Misfit as error:
+            error.inside(shapes.member_step(name))
+            raise
+        except AttributeError as error:
+            message = "the instance has no value for this field"
+            raise shapes.Misfit(message, error, shapes.member_step(name)) from error
+        return plain
+
+    return to_plain
+
+
+def _from_plain(cls: type, steps: list[Step]) -> shapes.Convert:
+    flat = [(name, shape.exact, shape.from_plain, required) for name, shape, required in steps]
+    class_name = cls.__qualname__
+    wanted = f"a map for {class_name}"
+
+    def from_plain(value: Any) -> object:
+        if type(value) is not dict:
+            raise shapes.misfit(wanted, value)
+        restored: dict[str, object] = {}
+        name = ""
+        try:
+            for name, exact, convert, required in flat:
+                if name in value:
+                    stored = value[name]
+                    restored[name] = stored if type(stored) is exact else convert(stored)
+                elif required:
+                    message = f"missing, and {class_name} has no default for it"
+                    raise shapes.Misfit(message)  # noqa: TRY301 - it gets its step below
+        except shapes.Misfit as error:
+            error.inside(shapes.member_step(name))
+            raise
+        if len(restored) != len(value):
+            message = f"{class_name} has no such field"
+            unknown = next(key for key in value if key not in restored)
+            raise shapes.Misfit(message, None, shapes.member_step(unknown))
+        try:
+            return cls(**restored)
+        except Exception as error:
+            message = f"{class_name} refused what was stored: {type(error).__name__}: {error}"
+            raise shapes.Misfit(message, error) from error
+
+    return from_plain
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EventType:
+    """One registered class: ``cls``, its ``kind_code`` (category << 12 | type id) and its ``version``.
+
+    Thread-safety: immutable; any number of threads may use it.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> registry = Registry()
+        >>> @registry.event(category=0xF, type_id=1)
+        ... @dataclass(frozen=True)
+        ... class Walked:
+        ...     steps: tuple[int, ...]
+        ...     fast: bool = False
+        >>> walked = registry.lookup_type(Walked)
+        >>> walked  # doctest: +ELLIPSIS
+        EventType(cls=<class '...Walked'>, kind_code=61441, version=1)
+        >>> walked.to_plain(Walked((3, 4)))
+        {'steps': [3, 4], 'fast': False}
+        >>> walked.from_plain({"steps": [3, 4]})
+        Walked(steps=(3, 4), fast=False)
+
+    """
+
+    cls: type
+    kind_code: int
+    version: int
+    _record: Record = dataclasses.field(repr=False, compare=False)
+
+    def to_plain(self, instance: object) -> dict[str, object]:
+        """Return the plain value that is stored for ``instance``.
+
+        Nothing is converted but what the annotations say: tuples become lists, Enum members their values, dataclasses
+        dicts. What a type cannot tell (NaN, naive datetimes, sizes) is checked later, when the value is encoded.
+
+        Args:
+            instance: an instance of exactly ``cls``.
+
+        Returns:
+            A new dict from field name to plain value, in the order of the fields.
+
+        Raises:
+            InvalidValue: the instance or a field is not of the annotated type; ``path`` says where.
+            LimitExceeded: it is nested too deeply to follow, perhaps because it contains itself.
+            UnsupportedAnnotation: at the first use only: a forward reference still names nothing, or nothing supported.
+
+        Thread-safety: safe, as long as no other thread changes ``instance`` meanwhile.
+
+        """
+        try:
+            return cast("dict[str, object]", self._record.to_plain(instance))
+        except shapes.Misfit as error:
+            message = f"{error.path}: {error.message}"
+            raise InvalidValue(message, path=error.path) from error.cause
+        except RecursionError:
+            message = f"payload: nested too deeply (at most {DEPTH_MAX} levels); does it contain itself?"
+            raise LimitExceeded(message, what="nesting of values", actual=None, limit=DEPTH_MAX) from None
+
+    def from_plain(self, value: object) -> object:
+        """Return the instance of ``cls`` that ``value`` stands for.
+
+        It is built with ``cls(**fields)``, so ``__post_init__`` runs. A field that is missing gets its default.
+
+        Args:
+            value: what was stored: a dict from field name to plain value.
+
+        Returns:
+            A new instance of ``cls``.
+
+        Raises:
+            PayloadMismatch: a field without default is missing, ``cls`` does not have a field, a value is not of the
+                annotated type, or ``cls`` raised (that exception is the cause); ``path`` says where.
+            UnsupportedAnnotation: at the first use only: a forward reference still names nothing, or nothing supported.
+
+        Thread-safety: safe.
+
+        """
+        try:
+            return self._record.from_plain(value)
+        except shapes.Misfit as error:
+            message = f"{error.path}: {error.message}"
+            raise PayloadMismatch(message, type_name=self.cls.__qualname__, path=error.path) from error.cause
+
+
+class Registry:
+    """Which class is which kind. Most programs use the one behind ``batpak.event``; ``Store.open`` takes another.
+
+    An example is at ``event``, the decorator that fills it.
+
+    Thread-safety: registration is guarded by a lock; look-ups are plain dict reads.
+    """
+
+    __slots__ = ("_by_kind", "_by_type", "_lock")
+
+    def __init__(self) -> None:
+        """Make an empty registry."""
+        self._lock = threading.Lock()
+        self._by_kind: dict[int, EventType] = {}
+        self._by_type: dict[type, EventType] = {}
+
+    def __repr__(self) -> str:
+        """Return the classes with their kinds, in the order of the kinds."""
+        types = sorted(self._by_kind.copy().values(), key=lambda each: each.kind_code)
+        entries = [f"{each.cls.__qualname__} 0x{each.kind_code:04X} version {each.version}" for each in types]
+        return f"Registry({', '.join(entries)})"
+
+    def event(self, *, category: int, type_id: int, version: int = 1) -> Callable[[type[T]], type[T]]:
+        """Announce a dataclass as the payload of one kind of event.
+
+        The decorator returns the class unchanged. A class of the same module, qualified name, version and field
+        annotations as the one that has the kind takes its place, so that a notebook cell may be run again; instances of
+        the old one can then no longer be written.
+
+        Args:
+            category: 1..15 without 13, the upper four bits of the kind.
+            type_id: 0..4095, the lower twelve bits.
+            version: 1..65535, to be raised when the fields change. 0 is what untyped events carry.
+
+        Returns:
+            The decorator; put it above ``@dataclass``.
+
+        Raises:
+            InvalidKind: out of range, or a kind that is not for users.
+            SchemaError: by the decorator: not a dataclass or one that could not be restored, a version out of range, or
+                a class that already has another kind.
+            UnsupportedAnnotation: by the decorator: a field's annotation has no exact encoding.
+            DuplicateKind: by the decorator: another class has the kind.
+
+        Thread-safety: safe.
+
+        Example:
+            >>> from dataclasses import dataclass
+            >>> registry = Registry()
+            >>> @registry.event(category=0xF, type_id=1, version=2)
+            ... @dataclass(frozen=True)
+            ... class PlayerMoved:
+            ...     x: int
+            ...     y: int
+            >>> registry
+            Registry(PlayerMoved 0xF001 version 2)
+            >>> registry.lookup_kind(0xF001) == registry.lookup_type(PlayerMoved)
+            True
+
+        """
+        code = _kind_code(category, type_id)
+
+        def register(cls: type[T]) -> type[T]:
+            if not isinstance(cls, type) or not dataclasses.is_dataclass(cls):
+                name = getattr(cls, "__qualname__", repr(type(cls)))
+                message = f"{name}: only dataclasses can be registered: put @dataclass below @event"
+                raise SchemaError(message, type_name=name)
+            if type(version) is not int or not 1 <= version <= VERSION_MAX:
+                raise shapes.schema_error(cls, f"version is an int in 1..{VERSION_MAX}; 0 is what untyped events carry")
+            self._add(EventType(cls, code, version, record_of(cls, {})))
+            return cls
+
+        return register
+
+    def lookup_type(self, cls: type) -> EventType | None:
+        """Return what is registered for exactly the class ``cls``, or None. Thread-safe; raises nothing."""
+        return self._by_type.get(cls)
+
+    def lookup_kind(self, code: int) -> EventType | None:
+        """Return what is registered for ``code`` (category << 12 | type id), or None. Thread-safe; raises nothing."""
+        return self._by_kind.get(code)
+
+    def _add(self, new: EventType) -> None:
+        with self._lock:
+            known, holder = self._by_type.get(new.cls), self._by_kind.get(new.kind_code)
+            if known == new:
+                return
+            if known is not None:
+                problem = f"already registered as kind 0x{known.kind_code:04X} version {known.version}"
+                raise shapes.schema_error(new.cls, problem)
+            if holder is not None and not _same_definition(holder, new):
+                message = (
+                    f"{shapes.full_name(new.cls)}: kind 0x{new.kind_code:04X} belongs to another definition, "
+                    f"{shapes.full_name(holder.cls)} version {holder.version}; take another type_id, or, to "
+                    "change a class in a running session, a new Registry()"
+                )
+                raise DuplicateKind(message, type_name=new.cls.__qualname__)
+            self._by_type[new.cls] = new
+            self._by_kind[new.kind_code] = new
+            if holder is not None:
+                del self._by_type[holder.cls]
+
+
+def _kind_code(category: int, type_id: int) -> int:
+    ints = type(category) is int and type(type_id) is int
+    if not (ints and 0 <= category <= CATEGORY_MAX and 0 <= type_id <= TYPE_ID_MAX):
+        message = f"a kind is an int category in 1..{CATEGORY_MAX} and an int type_id in 0..{TYPE_ID_MAX}"
+        raise InvalidKind(message)
+    code = category << 12 | type_id
+    if category in RESERVED_CATEGORIES or code in RESERVED_KINDS:
+        message = f"kind 0x{code:04X} is not for users: take a category in 1..15 without 13, or another type_id"
+        raise InvalidKind(message)
+    return code
+
+
+def _same_definition(old: EventType, new: EventType) -> bool:
+    if shapes.full_name(old.cls) != shapes.full_name(new.cls) or old.version != new.version:
+        return False
+    return old._record.definition() == new._record.definition()
+
+
+default_registry = Registry()
+event = default_registry.event

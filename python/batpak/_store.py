@@ -1,0 +1,470 @@
+"""The store: one open journal."""
+
+from __future__ import annotations
+
+import signal
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
+
+from batpak import _batpak, _fork, _payloads
+from batpak._keys import PublicKey, SigningKey
+from batpak._reports import OpenReport, StoreStats
+from batpak._schema import Registry, default_registry
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
+    from uuid import UUID
+
+    from batpak._batpak import Coordinate, Draft, Event, Events, Kind, Receipts
+    from batpak._receipt import AppendReceipt
+    from batpak._verification import Verification
+
+    EventRef = UUID | bytes | str | int
+    Path_ = str | os.PathLike[str]
+
+Durability = Literal["always", "interval", "manual"]
+State = TypeVar("State")
+
+SEGMENT_BYTES = 64 * 1024 * 1024
+
+
+def _absolute(path: Path_) -> str:
+    """The directory that is meant now: a later chdir must not move a journal. Links are left as they are."""
+    return str(Path(path).absolute())
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let threads that are started meanwhile inherit a mask without any signal.
+
+    The store's own thread must never be the one that takes a signal which the program blocks and waits for.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class Store:
+    """One open journal: one directory, one writer. Use it as a context manager.
+
+    Any number of threads may use one store at the same time. Waiting for the disk or for another writer happens
+    without the interpreter lock. A forked
+    child that touches it gets ``ForkedStore``. A store is not pickled.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as directory, Store.open(directory) as store:
+    ...     receipt = store.append(Coordinate("order:1", "shop"), {"paid": True}, kind=Kind(0xF, 1))
+    ...     store.get(receipt.event_id).payload
+    {'paid': True}
+    """
+
+    __slots__ = ("__weakref__", "_core", "_path")
+
+    def __init__(self, core: _batpak.CoreStore, path: Path) -> None:
+        """Not for users: call ``Store.open``."""
+        self._core = core
+        self._path = path
+
+    @classmethod
+    def open(
+        cls,
+        path: Path_,
+        *,
+        create: bool = True,
+        read_only: bool = False,
+        signing_key: SigningKey | Path_ | None = None,
+        durability: Durability = "interval",
+        interval_ms: int = 50,
+        segment_bytes: int = SEGMENT_BYTES,
+        name: str = "batpak.local",
+        registry: Registry | None = None,
+        allow_nonfinite: bool = False,
+        rebuild_meta: bool = False,
+    ) -> Self:
+        """Open the journal in a directory; a missing or empty one becomes a journal.
+
+        Opening for writing takes the journal's lock, settles what a crash may have left (never silently: see
+        ``open_report``), and writes
+        an ``opened`` event. Opening read-only takes no lock and changes nothing; it shows the journal as it is at
+        that moment.
+
+        Args:
+            path: the directory.
+            create: make a journal if there is none.
+            read_only: for looking only; other processes may write meanwhile.
+            signing_key: an Ed25519 key, or the path of its PEM file. From then on every frame is signed.
+            durability: what is promised to appends that do not say otherwise. "always": synced before the receipt.
+                "interval":
+                a sync starts at most ``interval_ms`` after the oldest unsynced write. "manual": synced by ``sync``
+                and ``close``.
+            interval_ms: 1 to 60,000 milliseconds.
+            segment_bytes: a segment file is sealed before it grows beyond this, 4,096 bytes to 1 GiB.
+            name: name of a new journal, 1 to 255 bytes without white space, control characters and "+".
+            registry: classes of typed payloads; the process-wide one if None.
+            allow_nonfinite: whether payloads may hold NaN and infinities.
+            rebuild_meta: write ``journal.meta``, which is a copy of event 0, anew if it is missing or damaged.
+
+        Returns:
+            The open store.
+
+        Raises:
+            NotAJournal: the directory holds something else, or nothing and ``create`` is false or ``read_only`` true.
+            StoreLocked: another writer has it open.
+            JournalDamaged: bytes that were synced are damaged, missing or were changed. Nothing was changed.
+            UnsupportedFormat: it was written by a newer version.
+            KeyRequired, WrongKey, InvalidKey: the journal is signed by another key than the one given, or that is none.
+            InvalidInput: an argument is out of range.
+            StorageError: the operating system refused.
+        """
+        if signing_key is not None and not isinstance(signing_key, SigningKey):
+            signing_key = SigningKey.load(signing_key)
+        known = default_registry if registry is None else registry
+        with _signals_held():
+            core = _batpak.CoreStore.open(
+                _absolute(path),
+                create=create,
+                read_only=read_only,
+                signing_key=None if signing_key is None else signing_key._core,
+                durability=durability,
+                interval_ms=interval_ms,
+                segment_bytes=segment_bytes,
+                name=name,
+                resolve=_payloads.resolver(known),
+                restore=_payloads.restorer(known),
+                allow_nonfinite=allow_nonfinite,
+                rebuild_meta=rebuild_meta,
+            )
+        store = cls(core, Path(path))
+        _fork.watch(core)
+        report = store.open_report
+        if report.path_taken == "recovered":
+            import logging
+
+            logging.getLogger("batpak").warning(
+                "%s: an unsynced tail of %d bytes was cut off before event %d and kept in recovered/%s",
+                path,
+                report.tail_bytes,
+                report.first_cut_sequence,
+                report.recovered_file,
+            )
+        return store
+
+    # Writing
+
+    def append(
+        self,
+        coordinate: Coordinate,
+        payload: object,
+        *,
+        kind: Kind | int | None = None,
+        version: int | None = None,
+        correlation_id: UUID | bytes | None = None,
+        causation_id: UUID | bytes | None = None,
+        metadata: dict[str, str] | None = None,
+        private_metadata: dict[str, object] | None = None,
+        durability: Durability | None = None,
+    ) -> AppendReceipt:
+        """Write one event.
+
+        Args:
+            coordinate: where it belongs.
+            payload: an instance of a registered class; or a plain value (dict, list, str, int, float, bool, None,
+                aware datetime, date, time,
+                timedelta, Decimal, UUID, of exactly these types); or bytes, stored as they are. At most 16 MiB encoded.
+            kind: what it is; needed unless the payload's class is registered.
+            version: schema version of an untyped payload, 0 to 65,535; 0 if None.
+            correlation_id: groups events; a UUID or 16 bytes.
+            causation_id: id of the event that caused this one; a UUID or 16 bytes.
+            metadata: permanent, at most 4 KiB; pseudonymous ids only, since it can never be erased.
+            private_metadata: erasable, at most 64 KiB; a dict of plain values.
+            durability: overrides the store's for this event.
+
+        Returns:
+            The receipt. The event exists and is visible; with "always" it is synced too.
+
+        Raises:
+            InvalidInput: an argument cannot be accepted (InvalidKind, InvalidValue with its path, LimitExceeded ...);
+                nothing was written.
+            SchemaError: the payload's class cannot be written; nothing was written.
+            StorageError: the operating system refused; the event was not written.
+            StorePoisoned: an earlier failure ended writing; or the sync failed, and the event is in doubt.
+            StoreClosed, StoreReadOnly, ForkedStore: this store cannot be written to.
+            KeyboardInterrupt: during the wait for the sync; the event exists, see ``last_receipt``.
+        """
+        return self._core.append(
+            coordinate,
+            payload,
+            kind,
+            version,
+            correlation_id,
+            causation_id,
+            metadata,
+            private_metadata,
+            durability,
+        )
+
+    def append_batch(
+        self,
+        items: Iterable[tuple[Coordinate, object] | Draft],
+        *,
+        kind: Kind | int | None = None,
+        durability: Durability | None = None,
+    ) -> Receipts:
+        """Write many events as one frame: after any crash, either all are there or none.
+
+        Args:
+            items: 1 to 65,536 pairs of coordinate and payload, or ``Draft``; at most 64 MiB encoded.
+            kind: what untyped payloads are whose item does not say it.
+            durability: overrides the store's for these events.
+
+        Returns:
+            The receipts, in the order of the items, made when they are looked at.
+
+        Raises:
+            TypeError: an item is neither.
+            Whatever ``append`` raises; nothing was written then.
+        """
+        return self._core.append_batch(items, kind, durability)
+
+    def sync(self) -> int:
+        """Make every event durable.
+
+        Returns:
+            How many events, from sequence 0 on, are durable.
+
+        Raises:
+            StorePoisoned: a sync failed; nothing later is durable.
+            StoreClosed, StoreReadOnly, ForkedStore: this store cannot be written to.
+        """
+        return self._core.sync()
+
+    def last_receipt(self) -> AppendReceipt | None:
+        """The receipt of the last event that this thread wrote, if it wrote to this store.
+
+        It is what an ``append`` did not return that Ctrl-C interrupted while it waited.
+        """
+        return self._core.last_receipt()
+
+    # Reading
+
+    def get(self, ref: EventRef) -> Event:
+        """Read one event; its bytes are checked against its hash.
+
+        Args:
+            ref: event id (UUID, its text or its 16 bytes), or sequence.
+
+        Raises:
+            EventNotFound: there is none.
+            JournalDamaged: its bytes changed on disk.
+            StoreClosed, ForkedStore: this store cannot be used.
+        """
+        return self._core.get(ref)
+
+    def query(
+        self,
+        *,
+        entity: str | None = None,
+        scope: str | None = None,
+        kind: Kind | int | None = None,
+        after: int | None = None,
+        until: int | None = None,
+        limit: int | None = None,
+        system: bool = False,
+    ) -> Events:
+        """Events in commit order, read lazily; as of now: what is appended later is not included.
+
+        Args:
+            entity: only this entity.
+            scope: only this scope.
+            kind: only this kind.
+            after: only sequences greater than this.
+            until: only sequences up to and including this.
+            limit: at most so many events.
+            system: also the journal's own events.
+
+        Returns:
+            An iterator of events; its ``examined`` says how many events were looked at. One thread at a time may
+            iterate.
+
+        Raises:
+            StoreClosed, ForkedStore: this store cannot be used.
+            JournalDamaged: while iterating, if an event's bytes changed on disk.
+        """
+        return self._core.query(
+            entity=entity, scope=scope, kind=kind, after=after, until=until, limit=limit, system=system
+        )
+
+    def entity(self, name: str) -> Events:
+        """The events of one entity, in the order of its chain; raises as ``query`` does."""
+        return self._core.query(entity=name, scope=None, kind=None, after=None, until=None, limit=None, system=True)
+
+    def walk_ancestors(self, ref: EventRef, limit: int | None = None) -> Iterator[Event]:
+        """An event, then the one that it chains to, and so on to the first of its entity: newest first.
+
+        Args:
+            ref: event id or sequence to begin with.
+            limit: at most so many events.
+
+        Raises:
+            EventNotFound: there is no such event.
+            JournalDamaged: while iterating, if a link does not fit.
+            StoreClosed, ForkedStore: this store cannot be used.
+        """
+        return self._core.walk_ancestors(ref, limit)
+
+    def project(
+        self,
+        fold: Callable[[State, Event], State],
+        *,
+        initial: State,
+        entity: str | None = None,
+        scope: str | None = None,
+        kind: Kind | int | None = None,
+        until: int | None = None,
+    ) -> State:
+        """Derive a state from the log: ``state = fold(state, event)`` for each event, in commit order.
+
+        Args:
+            fold: takes state and event, returns the next state.
+            initial: the state before the first event.
+            entity, scope, kind: only these events, as for ``query``.
+            until: as of this sequence, inclusive.
+
+        Returns:
+            The state after the last event.
+
+        Raises:
+            Whatever ``fold`` raises, with a note that names the event; and what ``query`` raises.
+        """
+        state = initial
+        for event in self.query(entity=entity, scope=scope, kind=kind, until=until):
+            try:
+                state = fold(state, event)
+            except Exception as error:
+                error.add_note(f"while folding event {event.sequence} ({event.event_id})")
+                raise
+        return state
+
+    # Proof
+
+    def verify_receipt(self, receipt: AppendReceipt, *, public_key: PublicKey | None = None) -> Verification:
+        """Check a receipt against this journal.
+
+        Args:
+            receipt: what ``append`` returned, or what ``AppendReceipt.from_bytes`` read.
+            public_key: the key that must have signed it; the journal's own if None.
+
+        Returns:
+            The verdict. Reason codes are, for instance, ``missing_committed_event``, ``content_hash_mismatch``,
+            ``lost_unsynced``,
+            ``missing_signature``, ``unknown_signing_key``, ``invalid_signature``.
+
+        Raises:
+            JournalDamaged: the event's bytes changed on disk.
+            StoreClosed, ForkedStore: this store cannot be used.
+        """
+        return self._core.verify_receipt(receipt._source, None if public_key is None else public_key._core)
+
+    def verify(self) -> Verification:
+        """Check the whole journal as it lies on disk: content, order with the chains, completeness, heads, signatures.
+
+        Damage is a finding of the verdict, not an exception. It can be interrupted by Ctrl-C. Signatures are checked
+        with the keys that the
+        journal names itself; ``batpak.verify(path, public_key=)`` takes one from outside.
+
+        Raises:
+            StorageError: the operating system refused.
+            StoreClosed, ForkedStore: this store cannot be used.
+        """
+        return self._core.verify()
+
+    # About the store
+
+    def stats(self) -> StoreStats:
+        """Figures about the store. Raises StoreClosed or ForkedStore."""
+        return StoreStats(**self._core.stats())
+
+    @property
+    def open_report(self) -> OpenReport:
+        """How the open went."""
+        return OpenReport(**self._core.open_report())
+
+    @property
+    def path(self) -> Path:
+        """The directory, as it was given."""
+        return self._path
+
+    @property
+    def journal_id(self) -> UUID:
+        """The journal's id."""
+        return self._core.journal_id
+
+    @property
+    def name(self) -> str:
+        """The journal's name."""
+        return self._core.name
+
+    @property
+    def closed(self) -> bool:
+        """Whether ``close`` was called."""
+        return self._core.closed
+
+    def __len__(self) -> int:
+        """Number of events, the journal's own included."""
+        return self._core.events()
+
+    def __bool__(self) -> bool:
+        """Always true: an empty store is a store."""
+        return True
+
+    # Ending
+
+    def close(self) -> None:
+        """Make everything durable, write the head, give the lock back. A second call does nothing.
+
+        Raises:
+            StorePoisoned: an earlier failure ended writing; the store is closed, and events that were not durable are
+                in doubt.
+            StorageError: the operating system refused; the same.
+        """
+        self._core.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        core = getattr(self, "_core", None)
+        if core is not None and not core.closed and not core.forked:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+
+    def __repr__(self) -> str:
+        if self._core.forked:
+            state = "forked"
+        elif self._core.closed:
+            state = "closed"
+        else:
+            state = f"{len(self)} events"
+        return f"<batpak.Store {str(self._path)!r} {state}>"
+
+    def _repr_html_(self) -> str:
+        from batpak._html import table
+
+        rows = {} if self.closed or self._core.forked else self.stats().to_dict()
+        return table(repr(self), rows)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("a Store is not pickled; pass its path, and open it where it is needed")

@@ -1,0 +1,183 @@
+//! `checkpoints`: heads of the log, appended at each seal and clean close (FORMAT.md section 8).
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::hash::Hash;
+use crate::merkle::Tree;
+use crate::segment::{FORMAT_VERSION, FixedFields};
+use crate::storage::{Mode, Storage, StorageFile, missing_is_none, read_all, write_whole};
+use crate::wire::{Reader, put_varint};
+
+/// The file's name.
+pub const NAME: &str = "checkpoints";
+const MAGIC: [u8; 8] = *b"batpakC1";
+const HEADER_BYTES: usize = 32;
+const CHECKED: usize = 28;
+const ENTRY_HEADER_BYTES: usize = 8;
+/// Far above any entry: 64 peaks and a few numbers.
+const ENTRY_BYTES_MAX: usize = 4096;
+const TYPE_HEAD: u8 = 1;
+
+/// Why a head was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The segment was sealed.
+    Sealed = 1,
+    /// The journal was closed.
+    Closed = 2,
+}
+
+/// A statement about the log up to a size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Why it was written.
+    pub reason: Reason,
+    /// The tree over the events that it covers: size, peaks, and so root.
+    pub tree: Tree,
+    /// Hash of the last of them.
+    pub last_event_hash: Hash,
+    /// The segment that holds it.
+    pub segment_first_sequence: u64,
+    /// Bytes of that segment up to its end.
+    pub segment_length: u64,
+}
+
+impl Head {
+    fn encode(&self) -> Vec<u8> {
+        let mut body = vec![TYPE_HEAD, self.reason as u8];
+        put_varint(&mut body, self.tree.size());
+        body.extend_from_slice(&self.last_event_hash);
+        body.extend_from_slice(&self.tree.root());
+        put_varint(&mut body, self.segment_first_sequence);
+        put_varint(&mut body, self.segment_length);
+        put_varint(&mut body, self.tree.peaks().len() as u64);
+        self.tree.peaks().iter().for_each(|peak| body.extend_from_slice(peak));
+        body
+    }
+
+    fn decode(body: &[u8]) -> Result<Self> {
+        let mut reader = Reader::new(body, "head");
+        if reader.byte()? != TYPE_HEAD {
+            return Err(reader.error("an unknown type of entry"));
+        }
+        let reason = match reader.byte()? {
+            1 => Reason::Sealed,
+            2 => Reason::Closed,
+            _ => return Err(reader.error("an unknown reason")),
+        };
+        let size = reader.varint()?;
+        let last_event_hash = reader.array()?;
+        let root: Hash = reader.array()?;
+        let (segment_first_sequence, segment_length) = (reader.varint()?, reader.varint()?);
+        let count = reader.count(32)?;
+        let peaks = (0..count).map(|_| reader.array()).collect::<Result<Vec<Hash>>>()?;
+        reader.finish()?;
+        let tree = Tree::from_peaks(size, peaks).ok_or_else(|| reader.error("peaks that do not fit the size"))?;
+        if tree.root() != root || size == 0 {
+            return Err(reader.error("a root that does not fit the peaks"));
+        }
+        Ok(Self { reason, tree, last_event_hash, segment_first_sequence, segment_length })
+    }
+}
+
+fn crc(journal_id: &[u8; 16], offset: usize, body: &[u8]) -> u32 {
+    let length = u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes();
+    let seed = crc32c::crc32c_append(crc32c::crc32c(journal_id), &(offset as u64).to_le_bytes());
+    crc32c::crc32c_append(crc32c::crc32c_append(seed, &length), body)
+}
+
+/// The entry at `offset`, if one was written there.
+fn entry<'a>(bytes: &'a [u8], offset: usize, journal_id: &[u8; 16]) -> Option<&'a [u8]> {
+    let (length, rest) = bytes.get(offset..)?.split_first_chunk::<4>()?;
+    let (stored, rest) = rest.split_first_chunk::<4>()?;
+    let length = u32::from_le_bytes(*length) as usize;
+    if length == 0 || length > ENTRY_BYTES_MAX {
+        return None;
+    }
+    let body = rest.get(..length)?;
+    (crc(journal_id, offset, body) == u32::from_le_bytes(*stored)).then_some(body)
+}
+
+/// What the file holds.
+#[derive(Clone, Debug, Default)]
+pub struct Heads {
+    /// In the order in which they were written, with their offsets.
+    pub heads: Vec<(u64, Head)>,
+    /// Where the next entry belongs.
+    pub end: u64,
+    /// Bytes of a torn last entry behind it.
+    pub torn_bytes: u64,
+}
+
+/// Reads the file; a missing one is damage unless nothing was ever promised, which the caller knows.
+pub fn read(storage: &dyn Storage, journal_id: &[u8; 16]) -> Result<Option<Heads>> {
+    let Some(file) = missing_is_none(storage.open(NAME, Mode::Read))? else { return Ok(None) };
+    let bytes = read_all(file.as_ref())?;
+    let damaged = |offset: u64, reason: &str| Error::Damaged {
+        file: storage.describe(NAME),
+        offset,
+        sequence: None,
+        reason: reason.to_owned(),
+    };
+    let fields = FixedFields::new(&bytes);
+    fields.check(MAGIC, CHECKED, HEADER_BYTES, &storage.describe(NAME)).map_err(|flaw| flaw.into_error(damaged))?;
+    if fields.rest().and_then(|rest| rest.first_chunk::<16>()) != Some(journal_id) {
+        return Err(damaged(12, "the file belongs to another journal"));
+    }
+    let mut heads = Vec::new();
+    let mut offset = HEADER_BYTES;
+    while let Some(body) = entry(&bytes, offset, journal_id) {
+        let head = Head::decode(body).map_err(|error| damaged(offset as u64, &error.to_string()))?;
+        heads.push((offset as u64, head));
+        offset += ENTRY_HEADER_BYTES + body.len();
+    }
+    // A crash tears the last entry only: a whole one behind the flaw means that it was no crash.
+    if (offset + 1..bytes.len()).any(|later| entry(&bytes, later, journal_id).is_some()) {
+        return Err(damaged(offset as u64, "an entry is damaged, and whole ones follow it"));
+    }
+    Ok(Some(Heads { heads, end: offset as u64, torn_bytes: (bytes.len() - offset) as u64 }))
+}
+
+/// Makes the file, empty.
+pub fn create(storage: &dyn Storage, journal_id: &[u8; 16]) -> Result<Arc<dyn StorageFile>> {
+    let mut bytes = Vec::with_capacity(HEADER_BYTES);
+    bytes.extend_from_slice(&MAGIC);
+    bytes.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+    bytes.extend_from_slice(&[0; 2]);
+    bytes.extend_from_slice(journal_id);
+    bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
+    write_whole(storage, NAME, &bytes)
+}
+
+/// Appends heads.
+#[derive(Debug)]
+pub struct HeadWriter {
+    file: Arc<dyn StorageFile>,
+    journal_id: [u8; 16],
+    end: u64,
+}
+
+impl HeadWriter {
+    /// Goes on at `end`; a torn entry behind it is cut off.
+    pub fn new(file: Arc<dyn StorageFile>, journal_id: [u8; 16], end: u64) -> Result<Self> {
+        let end = end.max(HEADER_BYTES as u64);
+        if file.length()? > end {
+            file.truncate(end)?;
+        }
+        Ok(Self { file, journal_id, end })
+    }
+
+    /// Writes and syncs a head. What it covers must be synced already.
+    pub fn append(&mut self, head: &Head) -> Result<()> {
+        let body = head.encode();
+        let offset = usize::try_from(self.end).unwrap_or(usize::MAX);
+        let mut bytes = u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
+        bytes.extend_from_slice(&crc(&self.journal_id, offset, &body).to_le_bytes());
+        bytes.extend_from_slice(&body);
+        self.file.write_at(&bytes, self.end)?;
+        self.file.sync()?;
+        self.end += bytes.len() as u64;
+        Ok(())
+    }
+}

@@ -1,0 +1,53 @@
+//! The journal: an embedded, append-only log whose history can be proved.
+//!
+//! `FORMAT.md` beside this crate's manifest maps every byte. The paths to read first, each from top to bottom: `open.rs`,
+//! `append.rs`, `read.rs`.
+
+pub mod clock;
+pub mod config;
+pub mod coordinate;
+pub mod entropy;
+pub mod error;
+pub mod event_id;
+pub mod frame;
+pub mod frontier;
+pub mod hash;
+pub mod header;
+pub mod heads;
+pub mod index;
+pub mod key;
+pub mod kind;
+pub mod limits;
+pub mod merkle;
+pub mod meta;
+pub mod proposal;
+pub mod read;
+pub mod receipt;
+pub mod record;
+pub mod recovery;
+pub mod report;
+pub mod scan;
+pub mod segment;
+pub mod storage;
+pub mod store;
+pub mod system;
+pub mod value;
+pub mod verification;
+pub mod verify;
+pub mod wire;
+
+mod append;
+mod commit;
+mod create;
+mod load;
+mod open;
+mod order;
+mod tail;
+mod tree;
+mod writer;
+
+pub use config::Config;
+pub use coordinate::Coordinate;
+pub use error::{Error, Result};
+pub use kind::Kind;
+pub use store::Store;

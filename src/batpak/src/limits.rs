@@ -1,0 +1,38 @@
+//! Every maximum, in one place. FORMAT.md section 15 names the same numbers.
+
+/// Bytes of an entity or of a scope.
+pub const COORDINATE_BYTES_MAX: usize = 1024;
+/// Bytes of the encoded metadata field of a header.
+pub const METADATA_BYTES_MAX: usize = 4096;
+/// Bytes of the private metadata of an event.
+pub const PRIVATE_BYTES_MAX: usize = 65_536;
+/// Bytes of one payload.
+pub const PAYLOAD_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Lists and maps inside one another.
+pub const VALUE_DEPTH_MAX: usize = 128;
+/// Bytes of the magnitude of a big integer, or of the coefficient of a decimal.
+pub const MAGNITUDE_BYTES_MAX: usize = 8192;
+/// Events in one frame.
+pub const FRAME_EVENTS_MAX: usize = 65_536;
+/// Bytes of the body of one frame.
+pub const FRAME_BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Smallest segment size that a store accepts, in bytes.
+pub const SEGMENT_BYTES_MIN: u64 = 4096;
+/// Largest segment size that a store accepts, in bytes.
+pub const SEGMENT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Segment size where none is asked for, in bytes.
+pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
+/// Bytes of one encoded event header.
+pub const HEADER_BYTES_MAX: usize = 8192;
+/// Bytes of the name of a journal.
+pub const NAME_BYTES_MAX: usize = 255;
+/// Longest interval between an unsynced write and the start of its sync, in milliseconds.
+pub const INTERVAL_MS_MAX: u64 = 60_000;
+
+// A header holds two coordinates, the metadata and about 250 bytes of other fields.
+const _: () = assert!(2 * COORDINATE_BYTES_MAX + METADATA_BYTES_MAX + 512 <= HEADER_BYTES_MAX);
+// The count shares its word with eight flag bits.
+const _: () = assert!(FRAME_EVENTS_MAX < 1 << 24);
+// A single event of maximal size fits a frame.
+const _: () = assert!(HEADER_BYTES_MAX + PRIVATE_BYTES_MAX + PAYLOAD_BYTES_MAX + 256 < FRAME_BODY_BYTES_MAX);
+const _: () = assert!(FRAME_BODY_BYTES_MAX < u32::MAX as usize);

@@ -1,0 +1,294 @@
+//! Opening a journal, from top to bottom: find it, lock it, read it, repair what a crash may leave, go on.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::append;
+use crate::clock::WallClock;
+use crate::commit::{Commit, Written};
+use crate::config::Config;
+use crate::create::{Found, create, find, finish_creation};
+use crate::entropy::Entropy;
+use crate::error::{Error, Result};
+use crate::frontier;
+use crate::hash::hex;
+use crate::header::{Encoding, Promise};
+use crate::heads::{self, HeadWriter, Reason};
+use crate::load::{Loaded, load};
+use crate::merkle::Tree;
+use crate::meta;
+use crate::proposal::{NewEvent, Proposal};
+use crate::read;
+use crate::report::OpenReport;
+use crate::segment;
+use crate::storage::{Mode, Storage, StorageFile, StorageLock, write_whole};
+use crate::store::{Inner, Store, elapsed_us};
+use crate::system::{self, Cut, Substrate, SystemEvent};
+use crate::tail::{missed_cuts, remove_leftovers, rewrite_unsynced, settle_tail};
+use crate::tree::SharedTree;
+use crate::writer::{Active, Writer};
+
+impl Store {
+    /// Opens a journal in any storage, with any clock.
+    pub fn open_with(storage: Arc<dyn Storage>, clock: Arc<dyn WallClock>, config: Config) -> Result<Self> {
+        let begun = Instant::now();
+        config.check()?;
+        let found = find(storage.as_ref())?;
+        if found == Found::Nothing && (config.read_only || !config.create) {
+            return Err(Error::NotAJournal {
+                path: storage.describe(""),
+                reason: "there is no journal here; open it for writing with create=True, or run `batpak init`"
+                    .to_owned(),
+            });
+        }
+        if config.read_only {
+            return open_read_only(storage, clock, config, begun);
+        }
+        if found == Found::Nothing {
+            storage.create_directory("")?;
+        }
+        let lock = storage.lock()?;
+        // Only the holder of the lock can tell: another process may just have created the journal.
+        let created = find(storage.as_ref())? == Found::Nothing;
+        if created {
+            create(storage.as_ref())?;
+        }
+        open_writable(storage, clock, config, lock, created, begun)
+    }
+}
+
+fn open_read_only(
+    storage: Arc<dyn Storage>,
+    clock: Arc<dyn WallClock>,
+    config: Config,
+    begun: Instant,
+) -> Result<Store> {
+    let loaded = load(storage.as_ref(), Mode::Read)?;
+    if let Some(flaw) = loaded.meta_flaw {
+        return Err(flaw);
+    }
+    let mut report = report_of(&loaded);
+    report.path_taken = "read_only";
+    report.elapsed_us = elapsed_us(begun);
+    let inner = Inner {
+        storage,
+        clock,
+        config,
+        journal_id: loaded.journal_id,
+        entropy: Entropy::default(),
+        substrate: loaded.substrate,
+        index: RwLock::new(loaded.index),
+        tree: SharedTree::new(loaded.tree),
+        writer: Mutex::new(None),
+        commit: None,
+        lock: Mutex::new(None),
+        closed: AtomicBool::new(false),
+        forked: AtomicBool::new(false),
+        report,
+    };
+    Ok(Store { inner: Arc::new(inner), interval_thread: Mutex::new(None) })
+}
+
+fn report_of(loaded: &Loaded) -> OpenReport {
+    let events = loaded.index.len();
+    OpenReport {
+        path_taken: "clean",
+        events,
+        durable_events: loaded.durable.min(events),
+        segments: loaded.index.segments(),
+        tail_bytes: loaded.last.tail.len() as u64,
+        first_cut_sequence: (!loaded.last.tail.is_empty()).then_some(events),
+        torn_head_bytes: loaded.heads.torn_bytes,
+        frontier_rebuilt: !matches!(loaded.frontier, frontier::Found::Valid(_)),
+        ..OpenReport::default()
+    }
+}
+
+fn open_writable(
+    storage: Arc<dyn Storage>,
+    clock: Arc<dyn WallClock>,
+    config: Config,
+    lock: Box<dyn StorageLock>,
+    created: bool,
+    begun: Instant,
+) -> Result<Store> {
+    // 1. Read everything; a refusal changes nothing.
+    let mut loaded = load(storage.as_ref(), Mode::Write)?;
+    let mut report = report_of(&loaded);
+    // 2. The key is checked before a byte is written.
+    let new_key = check_key(&config, &loaded.substrate, created)?;
+    // 3. What a crashed writer left unfinished goes.
+    let meta_flaw = loaded.meta_flaw.take().filter(|_| !created);
+    if let Some(flaw) = meta_flaw.as_ref().filter(|_| !config.rebuild_meta) {
+        return Err(flaw.clone());
+    }
+    remove_leftovers(storage.as_ref())?;
+    if meta_flaw.is_some() {
+        write_meta(storage.as_ref(), &loaded)?;
+        report.meta_rebuilt = true;
+    }
+    // 4. The unsynced tail is set aside and cut. A crash in between repeats this; the bytes are in two places then.
+    let cut = settle_tail(storage.as_ref(), &loaded)?;
+    // 5. What was never synced is written again and synced before anybody calls it durable: after a failed sync, memory and disk may differ.
+    let file = storage.open(&segment::path(loaded.last.first_sequence), Mode::Write)?;
+    report.rewritten_bytes = rewrite_unsynced(&loaded, file.as_ref())?;
+    // 6. From here on the log is whole and durable up to its end.
+    let writer = writer_of(storage.as_ref(), &loaded, &config, Arc::clone(&file))?;
+    let ends_sealed = ends_sealed(&loaded);
+    let incarnation = loaded.substrate.incarnations + 1;
+    report.incarnation = incarnation;
+    let written = Written {
+        events: loaded.index.len(),
+        file,
+        segment_first_sequence: loaded.last.first_sequence,
+        offset: loaded.last.end,
+    };
+    let frontier_file = frontier::open_for_writing(storage.as_ref())?;
+    let commit = Commit::new(frontier_file, loaded.journal_id, incarnation, written, loaded.index.len());
+    if let Some(cut) = &cut {
+        report.path_taken = "recovered";
+        report.recovered_file = Some(cut.file.clone());
+    } else if created {
+        report.path_taken = "created";
+    }
+    let missed = missed_cuts(storage.as_ref(), &loaded.substrate, cut.as_ref())?;
+    let journal_id = loaded.journal_id;
+    let mut inner = Inner {
+        storage,
+        clock,
+        journal_id,
+        entropy: Entropy::default(),
+        substrate: loaded.substrate,
+        index: RwLock::new(loaded.index),
+        tree: SharedTree::new(loaded.tree),
+        writer: Mutex::new(Some(writer)),
+        commit: Some(commit),
+        lock: Mutex::new(Some(lock)),
+        closed: AtomicBool::new(false),
+        forked: AtomicBool::new(false),
+        report: OpenReport::default(),
+        config,
+    };
+    // 7. The journal's own events about this open; what is about loss or keys is synced before the store is handed out.
+    if ends_sealed {
+        begin_after_seal(&inner)?;
+    }
+    let says = events_of_open(&inner, created, new_key, &missed);
+    say(&mut inner, &says)?;
+    if created {
+        finish_creation(&inner)?;
+    }
+    // A journal without a frontier looks unfinished, so the first one is written before anybody knows of it.
+    if created || new_key || !missed.is_empty() || report.frontier_rebuilt {
+        let events = inner.index.read().len();
+        inner.parts()?.commit.wait(events, None)?;
+    }
+    report.elapsed_us = elapsed_us(begun);
+    inner.report = report;
+    let store = Store { inner: Arc::new(inner), interval_thread: Mutex::new(None) };
+    if store.inner.config.durability == Promise::Interval {
+        store.start_interval_thread()?;
+    }
+    Ok(store)
+}
+
+/// What this open has to say, in order, and whether it must be synced before the store is handed out.
+fn events_of_open(inner: &Inner, created: bool, new_key: bool, cuts: &[Cut]) -> Vec<SystemEvent> {
+    let key = inner.config.signing_key.as_ref().map(|key| key.public().clone());
+    if created {
+        return vec![system::created(&inner.journal_id, &inner.config.name, key.as_ref())];
+    }
+    let recovered = cuts.iter().map(system::recovered);
+    let opened = system::opened(inner.substrate.incarnations + 1, &inner.config.software);
+    // Every frame of this open is signed already, so the key comes first.
+    let key_added = key.filter(|_| new_key).map(|key| system::key_added(&key));
+    key_added.into_iter().chain(recovered).chain([opened]).collect()
+}
+
+/// Begins the segment that a crash after sealing kept from being begun.
+fn begin_after_seal(inner: &Inner) -> Result<()> {
+    let parts = inner.parts()?;
+    match inner.writer.lock().as_mut() {
+        Some(writer) => append::begin_segment(&parts, writer),
+        None => Ok(()),
+    }
+}
+
+/// Writes the journal's own events.
+fn say(inner: &mut Inner, says: &[SystemEvent]) -> Result<()> {
+    for event in says {
+        let sequence = inner.index.read().len();
+        let payload = write_system(inner, event)?;
+        inner.substrate.accept(event.kind, sequence, &payload)?;
+    }
+    Ok(())
+}
+
+fn write_system(inner: &Inner, event: &SystemEvent) -> Result<Vec<u8>> {
+    let mut payload = Vec::new();
+    event.payload.encode(&mut payload)?;
+    let mut proposal = Proposal::new(inner.journal_id, Promise::Manual);
+    let new = NewEvent {
+        coordinate: &event.coordinate,
+        kind: event.kind,
+        payload_version: 0,
+        encoding: Encoding::Value,
+        payload: &payload,
+        correlation_id: None,
+        causation: None,
+        metadata: &std::collections::BTreeMap::new(),
+        private: &[],
+    };
+    proposal.push_any(&new, &inner.entropy)?;
+    inner.append(&proposal)?;
+    Ok(payload)
+}
+
+/// Whether this open brings the journal's first key; an error if it brings the wrong one.
+fn check_key(config: &Config, substrate: &Substrate, created: bool) -> Result<bool> {
+    let given = config.signing_key.as_ref().map(|key| key.public().key_id());
+    match (&substrate.key, given) {
+        (None, given) => Ok(given.is_some() && !created),
+        (Some(key), None) => Err(Error::KeyRequired { key_id: hex(&key.key_id()) }),
+        (Some(key), Some(given)) if key.key_id() == given => Ok(false),
+        (Some(key), Some(_)) => Err(Error::WrongKey { key_id: hex(&key.key_id()) }),
+    }
+}
+
+fn write_meta(storage: &dyn Storage, loaded: &Loaded) -> Result<()> {
+    let Some(location) = loaded.index.location(0) else { return Ok(()) };
+    let record = read::record_bytes(storage, &location)?;
+    write_whole(storage, meta::NAME, &meta::encode(&record)).map(drop)
+}
+
+/// Whether the last segment was sealed, and its successor never begun.
+fn ends_sealed(loaded: &Loaded) -> bool {
+    loaded.heads.heads.last().is_some_and(|(_, head)| {
+        head.reason == Reason::Sealed
+            && head.segment_first_sequence == loaded.last.first_sequence
+            && head.tree.size() == loaded.index.len()
+    })
+}
+
+fn writer_of(storage: &dyn Storage, loaded: &Loaded, config: &Config, file: Arc<dyn StorageFile>) -> Result<Writer> {
+    let heads_file = storage.open(heads::NAME, Mode::Write)?;
+    Ok(Writer {
+        active: Active {
+            first_sequence: loaded.last.first_sequence,
+            nonce: loaded.last.nonce,
+            allocated: file.length()?,
+            file,
+            end: loaded.last.end,
+        },
+        next_sequence: loaded.index.len(),
+        last_hlc: if loaded.index.is_empty() { loaded.order.last_hlc } else { loaded.order.last_hlc.after_restart() },
+        last_id: loaded.order.last_id,
+        heads: HeadWriter::new(heads_file, loaded.journal_id, loaded.heads.end)?,
+        signer: config.signing_key.clone(),
+        last_head_size: loaded.heads.heads.last().map_or(0, |(_, head)| Tree::size(&head.tree)),
+        buffer: Vec::new(),
+    })
+}

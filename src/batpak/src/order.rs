@@ -1,0 +1,63 @@
+//! Whether events agree on one order: sequence, id, clocks and the hash chain of each entity.
+
+use crate::clock::Hlc;
+use crate::event_id::{self, EventId};
+use crate::header::Header;
+use crate::index::EntityHead;
+
+/// What the next event must follow.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Sequence of the next event.
+    pub next_sequence: u64,
+    /// The last event's.
+    pub last_hlc: Hlc,
+    /// The last event's.
+    pub last_id: Option<EventId>,
+    journal_id: [u8; 16],
+}
+
+impl Order {
+    /// Begins at sequence 0.
+    #[must_use]
+    pub const fn new(journal_id: [u8; 16]) -> Self {
+        Self { next_sequence: 0, last_hlc: Hlc { wall_us: 0, counter: 0 }, last_id: None, journal_id }
+    }
+
+    /// Takes in the next event, whose entity's last one is `previous`; or says what contradicts.
+    pub fn accept(&mut self, header: &Header<'_>, previous: Option<&EntityHead>) -> Result<(), &'static str> {
+        let stamp = &header.stamp;
+        if header.journal_id != self.journal_id {
+            return Err("the event was written in another journal");
+        }
+        if stamp.sequence != self.next_sequence {
+            return Err("the event's sequence is not the next one");
+        }
+        if self.last_id.is_some_and(|last| stamp.event_id <= last) {
+            return Err("the event's id does not ascend");
+        }
+        if self.last_id.is_some() && stamp.hlc <= self.last_hlc {
+            return Err("the event's clock does not ascend");
+        }
+        if event_id::parts(&stamp.event_id).map(|(milliseconds, _)| milliseconds) != Some(stamp.hlc.wall_ms()) {
+            return Err("the event's id and clock name different times");
+        }
+        if stamp.clock != previous.map_or(0, |head| head.clock + 1) {
+            return Err("the event's position in its entity's chain is not the next one");
+        }
+        if stamp.previous != previous.map(|head| (head.sequence, head.hash)) {
+            return Err("the event does not chain to the previous event of its entity");
+        }
+        self.next_sequence += 1;
+        self.last_hlc = stamp.hlc;
+        self.last_id = Some(stamp.event_id);
+        Ok(())
+    }
+
+    /// Goes on after an event that was not accepted, so that one contradiction is not told again for each event behind it.
+    pub fn resume_after(&mut self, header: &Header<'_>, sequence: u64) {
+        self.next_sequence = sequence + 1;
+        self.last_hlc = self.last_hlc.max(header.stamp.hlc);
+        self.last_id = self.last_id.max(Some(header.stamp.event_id));
+    }
+}

@@ -1,0 +1,202 @@
+//! Reads events from the log. What is given out was checked against its hash: a flipped bit is an error, never wrong data.
+
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+use crate::hash::Hash;
+use crate::header::{Encoding, Header, Promise, Stamp};
+use crate::index::Location;
+use crate::kind::Kind;
+use crate::record::Record;
+use crate::segment;
+use crate::storage::Storage;
+
+/// Events that lie closer together than this are read in one go.
+const GAP_BYTES_MAX: u64 = 4096;
+/// And at most so many bytes.
+const RUN_BYTES_MAX: u64 = 1024 * 1024;
+
+/// An event with all that is stored of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    record: Box<[u8]>,
+    header: Range<usize>,
+    entity: Range<usize>,
+    scope: Range<usize>,
+    private: Range<usize>,
+    payload: Range<usize>,
+    /// Hash of the header.
+    pub event_hash: Hash,
+    /// The lineage.
+    pub journal_id: [u8; 16],
+    /// What.
+    pub kind: Kind,
+    /// Schema version of the payload.
+    pub payload_version: u16,
+    /// How the payload is to be read.
+    pub encoding: Encoding,
+    /// Free.
+    pub correlation_id: Option<[u8; 16]>,
+    /// What caused it.
+    pub causation_id: Option<[u8; 16]>,
+    /// What durability was promised.
+    pub promise: Promise,
+    /// What the header says of the payload.
+    pub payload_commitment: Hash,
+    /// Hides the payload behind its commitment.
+    pub salt: [u8; 16],
+    /// The writer's part.
+    pub stamp: Stamp,
+}
+
+/// Where a part of the record lies in it.
+fn range_in(whole: &[u8], part: &[u8]) -> Range<usize> {
+    let from = part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr());
+    from..from + part.len()
+}
+
+impl Event {
+    /// Takes a record apart, and checks that the header commits to its payload.
+    pub fn from_record(bytes: &[u8]) -> Result<Self> {
+        let record = Record::decode(bytes)?;
+        let header = Header::decode(record.header)?;
+        if !record.fits(&header) {
+            return Err(Error::InvalidEncoding {
+                what: "record",
+                offset: record.header.len(),
+                reason: "the payload does not fit the header's commitment",
+            });
+        }
+        Ok(Self {
+            header: range_in(bytes, record.header),
+            entity: range_in(bytes, header.entity.as_bytes()),
+            scope: range_in(bytes, header.scope.as_bytes()),
+            private: range_in(bytes, record.private),
+            payload: range_in(bytes, record.payload),
+            event_hash: record.event_hash(),
+            journal_id: header.journal_id,
+            kind: header.kind,
+            payload_version: header.payload_version,
+            encoding: header.encoding,
+            correlation_id: header.correlation_id,
+            causation_id: header.causation_id,
+            promise: header.promise,
+            payload_commitment: header.payload_commitment,
+            salt: record.salt,
+            stamp: header.stamp,
+            record: bytes.into(),
+        })
+    }
+
+    fn part(&self, range: &Range<usize>) -> &[u8] {
+        self.record.get(range.clone()).unwrap_or_default()
+    }
+
+    /// The whole record.
+    #[must_use]
+    pub const fn record(&self) -> &[u8] {
+        &self.record
+    }
+
+    /// The encoded header.
+    #[must_use]
+    pub fn header(&self) -> &[u8] {
+        self.part(&self.header)
+    }
+
+    /// Whose.
+    #[must_use]
+    pub fn entity(&self) -> &str {
+        std::str::from_utf8(self.part(&self.entity)).unwrap_or_default()
+    }
+
+    /// Where.
+    #[must_use]
+    pub fn scope(&self) -> &str {
+        std::str::from_utf8(self.part(&self.scope)).unwrap_or_default()
+    }
+
+    /// Erasable metadata: empty, or a value that is a map.
+    #[must_use]
+    pub fn private(&self) -> &[u8] {
+        self.part(&self.private)
+    }
+
+    /// The payload as stored.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        self.part(&self.payload)
+    }
+
+    /// The permanent metadata, keys ascending.
+    pub fn metadata(&self) -> Result<Vec<(String, String)>> {
+        let header = Header::decode(self.header())?;
+        Ok(header.metadata.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+    }
+}
+
+fn damaged(storage: &dyn Storage, location: &Location, reason: &str) -> Error {
+    Error::Damaged {
+        file: storage.describe(&segment::path(location.segment)),
+        offset: location.offset,
+        sequence: Some(location.sequence),
+        reason: reason.to_owned(),
+    }
+}
+
+/// Checks a record against the index and takes it apart.
+fn event_from(storage: &dyn Storage, location: &Location, bytes: &[u8]) -> Result<Event> {
+    let event = Event::from_record(bytes).map_err(|error| damaged(storage, location, &error.to_string()))?;
+    if event.event_hash != location.hash {
+        return Err(damaged(storage, location, "the event changed on disk since the journal was opened"));
+    }
+    Ok(event)
+}
+
+/// The bytes of one record, checked.
+pub fn record_bytes(storage: &dyn Storage, location: &Location) -> Result<Vec<u8>> {
+    let mut bytes = vec![0; location.length as usize];
+    let filled = location.file.read_at(&mut bytes, location.offset)?;
+    bytes.truncate(filled);
+    event_from(storage, location, &bytes)?;
+    Ok(bytes)
+}
+
+/// One event.
+pub fn event(storage: &dyn Storage, location: &Location) -> Result<Event> {
+    let mut bytes = vec![0; location.length as usize];
+    let filled = location.file.read_at(&mut bytes, location.offset)?;
+    event_from(storage, location, bytes.get(..filled).unwrap_or_default())
+}
+
+/// Many events, in the order given; neighbours on disk are read together.
+pub fn events(storage: &dyn Storage, locations: &[Location]) -> Result<Vec<Event>> {
+    let mut events = Vec::with_capacity(locations.len());
+    let mut rest = locations;
+    while let Some(first) = rest.first() {
+        let mut end = first.offset + u64::from(first.length);
+        let near = |end: &mut u64, location: &Location| {
+            let location_end = location.offset + u64::from(location.length);
+            let joins = location.segment == first.segment
+                && location.offset >= *end
+                && location.offset - *end <= GAP_BYTES_MAX
+                && location_end - first.offset <= RUN_BYTES_MAX;
+            if joins {
+                *end = location_end;
+            }
+            joins
+        };
+        let more = rest.iter().skip(1).take_while(|location| near(&mut end, location)).count();
+        let (run, after) = rest.split_at(more + 1);
+        let mut bytes = vec![0; usize::try_from(end - first.offset).unwrap_or(0)];
+        let filled = first.file.read_at(&mut bytes, first.offset)?;
+        bytes.truncate(filled);
+        for location in run {
+            let from = usize::try_from(location.offset - first.offset).unwrap_or(usize::MAX);
+            let record = bytes.get(from..).and_then(|rest| rest.get(..location.length as usize)).unwrap_or_default();
+            events.push(event_from(storage, location, record)?);
+        }
+        rest = after;
+    }
+    Ok(events)
+}

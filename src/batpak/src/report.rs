@@ -1,0 +1,59 @@
+//! What an open found and did, and figures about an open store.
+
+use serde::Serialize;
+
+/// How an open went.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct OpenReport {
+    /// `created`, `clean`, `recovered` or `read_only`.
+    pub path_taken: &'static str,
+    /// Events found, before this open wrote its own.
+    pub events: u64,
+    /// Of these, known synced before.
+    pub durable_events: u64,
+    /// Segments found.
+    pub segments: u64,
+    /// Bytes of the unsynced tail that were set aside, or that a read-only open passed over.
+    pub tail_bytes: u64,
+    /// The sequence that the first of them would have had.
+    pub first_cut_sequence: Option<u64>,
+    /// Where in `recovered/` they are.
+    pub recovered_file: Option<String>,
+    /// Bytes after the last synced event that were written and synced again.
+    pub rewritten_bytes: u64,
+    /// Bytes of a torn last entry of `checkpoints`.
+    pub torn_head_bytes: u64,
+    /// Whether the `frontier` file was missing or damaged.
+    pub frontier_rebuilt: bool,
+    /// Whether `journal.meta` was written anew.
+    pub meta_rebuilt: bool,
+    /// Which writable open of the journal this is, from 1; 0 for read-only ones.
+    pub incarnation: u64,
+    /// How long it took.
+    pub elapsed_us: u64,
+}
+
+/// Figures about an open store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// All events.
+    pub events: u64,
+    /// The journal's own among them.
+    pub system_events: u64,
+    /// Known synced.
+    pub durable_events: u64,
+    /// Distinct entities.
+    pub entities: u64,
+    /// Distinct scopes.
+    pub scopes: u64,
+    /// Distinct kinds.
+    pub kinds: u64,
+    /// Segment files.
+    pub segments: u64,
+    /// Bytes in them.
+    pub log_bytes: u64,
+    /// Whether frames are signed.
+    pub signed: bool,
+    /// Whether the store was opened read-only.
+    pub read_only: bool,
+}

@@ -1,0 +1,354 @@
+//! One journal, open.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::append::{self, Parts};
+use crate::clock::WallClock;
+use crate::commit::Commit;
+use crate::config::Config;
+use crate::entropy::Entropy;
+use crate::error::{Error, Result, StorageFailure};
+use crate::event_id::EventId;
+use crate::header::Promise;
+use crate::heads::Reason;
+use crate::index::{Index, Location, Page, Query};
+use crate::proposal::Proposal;
+use crate::read::{self, Event};
+use crate::receipt::Committed;
+use crate::report::{OpenReport, Stats};
+use crate::storage::{DiskStorage, Storage, StorageLock};
+use crate::system::Substrate;
+use crate::tree::SharedTree;
+use crate::verification::Verification;
+use crate::verify;
+use crate::writer::Writer;
+
+/// What every part of an open store shares.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub storage: Arc<dyn Storage>,
+    pub clock: Arc<dyn WallClock>,
+    pub config: Config,
+    pub journal_id: [u8; 16],
+    pub entropy: Entropy,
+    /// What the journal's own events said at open; only open adds to them.
+    pub substrate: Substrate,
+    /// Readers and the writer; held briefly, never across I/O.
+    pub index: RwLock<Index>,
+    pub tree: SharedTree,
+    /// `None` once closed, and in read-only stores.
+    pub writer: Mutex<Option<Writer>>,
+    /// `None` in read-only stores.
+    pub commit: Option<Commit>,
+    /// Given back at close.
+    pub lock: Mutex<Option<Box<dyn StorageLock>>>,
+    pub closed: AtomicBool,
+    pub forked: AtomicBool,
+    pub report: OpenReport,
+}
+
+impl Inner {
+    pub(crate) fn parts(&self) -> Result<Parts<'_>> {
+        Ok(Parts {
+            storage: self.storage.as_ref(),
+            clock: self.clock.as_ref(),
+            entropy: &self.entropy,
+            index: &self.index,
+            tree: &self.tree,
+            commit: self.commit.as_ref().ok_or(Error::ReadOnly)?,
+            journal_id: self.journal_id,
+            segment_bytes: self.config.segment_bytes,
+        })
+    }
+
+    /// Writes a proposal, and waits if durability was promised before the receipt.
+    pub(crate) fn append(&self, proposal: &Proposal) -> Result<Committed> {
+        let parts = self.parts()?;
+        let mut guard = self.writer.lock();
+        let writer = guard.as_mut().ok_or(Error::Closed)?;
+        append::append(&parts, writer, proposal)
+    }
+}
+
+/// An open journal. Any number of threads may use it at the same time.
+#[derive(Debug)]
+pub struct Store {
+    pub(crate) inner: Arc<Inner>,
+    /// Ends at close.
+    pub(crate) interval_thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Store {
+    /// Opens the journal in a directory of the disk.
+    pub fn open(path: &Path, config: Config) -> Result<Self> {
+        let clock = Arc::new(crate::clock::SystemClock);
+        Self::open_with(Arc::new(DiskStorage::new(path)), clock, config)
+    }
+
+    /// Refuses a forked child before it touches any lock, and a store that was closed.
+    fn usable(&self) -> Result<&Inner> {
+        if self.inner.forked.load(Ordering::Acquire) {
+            return Err(Error::Forked);
+        }
+        if self.inner.closed.load(Ordering::Acquire) {
+            return Err(Error::Closed);
+        }
+        Ok(&self.inner)
+    }
+
+    /// Marks this handle dead in a forked child and closes the child's copy of the lock. Takes no lock that a lost thread may hold.
+    pub fn after_fork_in_child(&self) {
+        self.inner.forked.store(true, Ordering::Release);
+        if let Some(guard) = self.inner.lock.try_lock()
+            && let Some(lock) = guard.as_ref()
+        {
+            lock.abandon_in_child();
+        }
+    }
+
+    /// An empty proposal for `append`; `None` promises what the store was opened with.
+    pub fn propose(&self, promise: Option<Promise>) -> Result<Proposal> {
+        let inner = self.usable()?;
+        if inner.commit.is_none() {
+            return Err(Error::ReadOnly);
+        }
+        Ok(Proposal::new(inner.journal_id, promise.unwrap_or(inner.config.durability)))
+    }
+
+    /// The store's random numbers, for `Proposal::push`.
+    #[must_use]
+    pub fn entropy(&self) -> &Entropy {
+        &self.inner.entropy
+    }
+
+    /// Writes the events of a proposal as one frame. They exist and are visible when this returns; if `always` was promised, the
+    /// caller goes on to `wait_durable` before it gives the receipt away.
+    pub fn append(&self, proposal: &Proposal) -> Result<Committed> {
+        let inner = self.usable()?;
+        if proposal.promise() == Promise::Interval && inner.config.durability != Promise::Interval {
+            // Before the write: without the thread an interval would be an empty promise.
+            self.start_interval_thread()?;
+        }
+        inner.append(proposal)
+    }
+
+    /// Starts the thread that syncs at intervals, unless it runs.
+    pub(crate) fn start_interval_thread(&self) -> Result<()> {
+        let mut thread = self.interval_thread.lock();
+        if thread.is_some() || self.is_closed() {
+            return Ok(());
+        }
+        let served = Arc::clone(&self.inner);
+        let interval = self.inner.config.interval;
+        let body = move || {
+            if let Some(commit) = &served.commit {
+                commit.serve_interval(interval, || drop(served.tree.catch_up(&served.index)));
+            }
+        };
+        let spawned = std::thread::Builder::new().name("batpak-interval".to_owned()).spawn(body);
+        *thread = Some(spawned.map_err(|error| {
+            Error::Storage(StorageFailure {
+                operation: "start the sync thread of",
+                path: self.inner.storage.describe(""),
+                errno: error.raw_os_error(),
+                kind: error.kind(),
+                message: error.to_string(),
+            })
+        })?);
+        Ok(())
+    }
+
+    /// Waits until so many events are durable, syncing if nobody else does. `false` after `timeout`.
+    pub fn wait_durable(&self, events: u64, timeout: Option<Duration>) -> Result<bool> {
+        let inner = self.usable()?;
+        let commit = inner.commit.as_ref().ok_or(Error::ReadOnly)?;
+        // Nothing would ever make an event durable that does not exist.
+        if events > inner.index.read().len() {
+            return Err(Error::EventNotFound { reference: (events - 1).to_string() });
+        }
+        commit.wait(events, timeout)
+    }
+
+    /// Number of events.
+    pub fn events(&self) -> Result<u64> {
+        Ok(self.usable()?.index.read().len())
+    }
+
+    /// Number of events known synced.
+    pub fn durable(&self) -> Result<u64> {
+        let inner = self.usable()?;
+        Ok(inner.commit.as_ref().map_or(inner.report.durable_events, Commit::durable))
+    }
+
+    /// The lineage.
+    #[must_use]
+    pub fn journal_id(&self) -> [u8; 16] {
+        self.inner.journal_id
+    }
+
+    /// The journal's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.inner.substrate.name
+    }
+
+    /// How the open went.
+    #[must_use]
+    pub fn report(&self) -> &OpenReport {
+        &self.inner.report
+    }
+
+    /// Whether this is a forked child's copy.
+    #[must_use]
+    pub fn is_forked(&self) -> bool {
+        self.inner.forked.load(Ordering::Acquire)
+    }
+
+    /// Whether `close` was called.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.inner.closed.load(Ordering::Acquire)
+    }
+
+    /// The sequence of an event id.
+    pub fn sequence_of(&self, id: &EventId) -> Result<u64> {
+        let found = self.usable()?.index.read().sequence_of(id);
+        found.ok_or_else(|| Error::EventNotFound { reference: crate::hash::hex(id) })
+    }
+
+    fn location(&self, sequence: u64) -> Result<Location> {
+        let found = self.usable()?.index.read().location(sequence);
+        found.ok_or_else(|| Error::EventNotFound { reference: sequence.to_string() })
+    }
+
+    /// One event.
+    pub fn get(&self, sequence: u64) -> Result<Event> {
+        let location = self.location(sequence)?;
+        read::event(self.inner.storage.as_ref(), &location)
+    }
+
+    /// The matches among at most so many events from `from` on, and where to go on.
+    pub fn page(&self, query: &Query, from: u64, count: usize) -> Result<(Vec<Event>, Page)> {
+        let inner = self.usable()?;
+        let until = query.until.map_or(u64::MAX, |until| until.saturating_add(1));
+        let page = {
+            let index = inner.index.read();
+            let filter = index.filter(query);
+            index.page(&filter, from, until, count)
+        };
+        Ok((read::events(inner.storage.as_ref(), &page.locations)?, page))
+    }
+
+    /// The event that this one chains to, checked against the hash in the chain.
+    pub fn previous(&self, event: &Event) -> Result<Option<Event>> {
+        let Some((sequence, hash)) = event.stamp.previous else { return Ok(None) };
+        let previous = self.get(sequence)?;
+        if previous.event_hash != hash {
+            let location = self.location(event.stamp.sequence)?;
+            return Err(Error::Damaged {
+                file: self.inner.storage.describe(&crate::segment::path(location.segment)),
+                offset: location.offset,
+                sequence: Some(event.stamp.sequence),
+                reason: "the event does not chain to the previous event of its entity".to_owned(),
+            });
+        }
+        Ok(Some(previous))
+    }
+
+    /// Checks the whole journal as it lies on disk, up to what is published now. `interrupted` is asked every few milliseconds.
+    pub fn verify(&self, interrupted: &dyn Fn() -> bool) -> Result<Verification> {
+        let inner = self.usable()?;
+        let events = inner.index.read().len();
+        verify::journal(inner.storage.as_ref(), Some(events), None, interrupted)
+    }
+
+    /// Checks a receipt against this journal.
+    pub fn verify_receipt(
+        &self,
+        receipt: &crate::receipt::Receipt,
+        public_key: Option<&crate::key::PublicKey>,
+    ) -> Result<Verification> {
+        verify::receipt::in_journal(self.usable()?, receipt, public_key)
+    }
+
+    /// Figures about the store.
+    pub fn stats(&self) -> Result<Stats> {
+        let inner = self.usable()?;
+        let durable_events = self.durable()?;
+        let index = inner.index.read();
+        let mut log_bytes = 0;
+        for start in index.segment_starts() {
+            let end = index.location(start).map(|location| location.file.length()).transpose()?;
+            log_bytes += end.unwrap_or(crate::segment::SEGMENT_HEADER_BYTES as u64);
+        }
+        Ok(Stats {
+            events: index.len(),
+            system_events: index.system_events(),
+            durable_events,
+            entities: index.entities(),
+            scopes: index.scopes(),
+            kinds: index.kinds(),
+            segments: index.segments(),
+            log_bytes,
+            signed: inner.substrate.key.is_some(),
+            read_only: inner.commit.is_none(),
+        })
+    }
+
+    /// Makes everything durable, writes the head, gives the lock back. The second call does nothing. After an error the store is closed
+    /// all the same, and what was not durable is in doubt.
+    pub fn close(&self) -> Result<()> {
+        if self.inner.forked.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let mut writer = self.inner.writer.lock();
+        if self.inner.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let outcome = writer.take().map_or(Ok(()), |mut writer| self.finish(&mut writer));
+        drop(writer);
+        if let Some(commit) = &self.inner.commit {
+            commit.stop();
+        }
+        if let Some(thread) = self.interval_thread.lock().take() {
+            // It panics nowhere; and if it did, the log is complete without it.
+            let _ = thread.join();
+        }
+        drop(self.inner.lock.lock().take());
+        outcome
+    }
+
+    fn finish(&self, writer: &mut Writer) -> Result<()> {
+        let parts = self.inner.parts()?;
+        parts.commit.check()?;
+        parts.commit.alone(|| writer.active.finish())?;
+        parts.commit.rotated(append::written(writer))?;
+        if writer.last_head_size < writer.next_sequence {
+            append::seal_head(parts.index, parts.tree, writer, Reason::Closed)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if self.inner.forked.load(Ordering::Acquire) {
+            // The thread belongs to the parent.
+            std::mem::forget(self.interval_thread.lock().take());
+            return;
+        }
+        // Nobody is left to tell; what was written is in the operating system's hands, and the next open finds it.
+        let _ = self.close();
+    }
+}
+
+/// Milliseconds since `begun`, for reports.
+pub(crate) fn elapsed_us(begun: Instant) -> u64 {
+    u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX)
+}

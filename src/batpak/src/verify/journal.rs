@@ -1,0 +1,403 @@
+//! Checks a whole journal from its authority, the log. Damage becomes findings; only the operating system's refusals are errors.
+
+use std::collections::HashMap;
+
+use crate::error::{Error, Result};
+use crate::frame::{FrameSignature, decode_body};
+use crate::frontier;
+use crate::hash::{Hash, digest, hex};
+use crate::header::Header;
+use crate::heads::{self, Head, Reason};
+use crate::index::EntityHead;
+use crate::key::{PublicKey, statement};
+use crate::load::{journal_id, segment_names};
+use crate::merkle::{self, Tree};
+use crate::meta;
+use crate::order::Order;
+use crate::recovery::{Decision, Situation, decide};
+use crate::scan::{Ending, Frame, Scan};
+use crate::segment;
+use crate::storage::{Mode, Storage, missing_is_none, read_all};
+use crate::system::Substrate;
+use crate::verification::{Axis, Finding, Outcome, Verification};
+
+/// Events between two questions whether to stop.
+const EVENTS_PER_QUESTION: u64 = 4096;
+
+/// Checks content, order, completeness, anchors and signatures. With `limit`, events from there on are a running writer's business.
+/// With `public_key`, every frame must be signed by it; without, the keys are those that the journal names itself.
+pub fn journal(
+    storage: &dyn Storage,
+    limit: Option<u64>,
+    public_key: Option<&PublicKey>,
+    interrupted: &dyn Fn() -> bool,
+) -> Result<Verification> {
+    let mut verdict = Verification::unchecked();
+    // Beside a running writer: a segment that is followed by another in this list has its head in the file that is read next, and what promises
+    // how far the log reaches is read before the log.
+    let begun = segment_names(storage).and_then(|names| Ok((journal_id(storage, &names)?, names)));
+    let (journal_id, listed_first) = match begun {
+        Ok(begun) => begun,
+        Err(error) => {
+            verdict.find_error("content", error)?;
+            return Ok(verdict);
+        }
+    };
+    verdict.axes.content = Axis::Passed;
+    verdict.axes.order = Axis::Passed;
+    let heads = read_heads(storage, &journal_id, &mut verdict)?;
+    let synced = match frontier::read(storage)? {
+        frontier::Found::Valid(frontier) if frontier.journal_id == journal_id => frontier.synced_through,
+        _ => 0,
+    };
+    let mut check = Check {
+        storage,
+        limit: limit.unwrap_or(u64::MAX),
+        public_key,
+        interrupted,
+        journal_id,
+        verdict,
+        order: Order::new(journal_id),
+        substrate: Substrate::default(),
+        entities: HashMap::new(),
+        tree: Tree::default(),
+        promised: heads.iter().map(|(_, head)| head.tree.size()).fold(synced, u64::max).min(limit.unwrap_or(u64::MAX)),
+        heads,
+        next_head: 0,
+        signed_frames: 0,
+        frames: 0,
+        first_record: Vec::new(),
+        listed_first,
+    };
+    let starts = segment_names(storage)?;
+    for (position, start) in starts.iter().enumerate() {
+        check.segment(*start, starts.get(position + 1).copied())?;
+        if check.done() {
+            break;
+        }
+    }
+    check.finish()
+}
+
+fn read_heads(storage: &dyn Storage, id: &[u8; 16], verdict: &mut Verification) -> Result<Vec<(u64, Head)>> {
+    match heads::read(storage, id) {
+        Ok(Some(found)) => Ok(found.heads),
+        Ok(None) => {
+            verdict.find(Finding {
+                axis: "anchors",
+                code: "journal_damaged",
+                message: "the file of heads is missing".to_owned(),
+                file: Some(storage.describe(heads::NAME)),
+                offset: None,
+                sequence: None,
+            });
+            Ok(Vec::new())
+        }
+        Err(error) => verdict.find_error("anchors", error).map(|()| Vec::new()),
+    }
+}
+
+struct Check<'a> {
+    storage: &'a dyn Storage,
+    limit: u64,
+    public_key: Option<&'a PublicKey>,
+    interrupted: &'a dyn Fn() -> bool,
+    journal_id: [u8; 16],
+    verdict: Verification,
+    order: Order,
+    substrate: Substrate,
+    entities: HashMap<Box<str>, EntityHead>,
+    tree: Tree,
+    promised: u64,
+    heads: Vec<(u64, Head)>,
+    next_head: usize,
+    signed_frames: u64,
+    frames: u64,
+    /// For `journal.meta`, which must be its copy.
+    first_record: Vec<u8>,
+    /// The segments that there were before the heads were read.
+    listed_first: Vec<u64>,
+}
+
+/// Where something was found.
+struct Spot<'a> {
+    file: &'a str,
+    offset: u64,
+    sequence: u64,
+}
+
+impl Check<'_> {
+    fn done(&self) -> bool {
+        self.order.next_sequence >= self.limit
+    }
+
+    fn find(&mut self, axis: &'static str, code: &'static str, spot: &Spot<'_>, message: &str) {
+        self.verdict.find(Finding {
+            axis,
+            code,
+            message: message.to_owned(),
+            file: Some(spot.file.to_owned()),
+            offset: Some(spot.offset),
+            sequence: Some(spot.sequence),
+        });
+    }
+
+    fn segment(&mut self, start: u64, next: Option<u64>) -> Result<()> {
+        let file = self.storage.describe(&segment::path(start));
+        let expected = self.order.next_sequence;
+        if start != expected {
+            let message = format!("the segment begins with event {start}, and event {expected} is the next one");
+            self.find("completeness", "missing_events", &Spot { file: &file, offset: 0, sequence: expected }, &message);
+            self.order.next_sequence = start;
+        }
+        let opened = self.storage.open(&segment::path(start), Mode::Read)?;
+        let mut scan = match Scan::begin(opened, &file, start) {
+            Ok(scan) => scan,
+            Err(error) => {
+                self.verdict.find_error("content", error)?;
+                self.order.next_sequence = next.unwrap_or(self.order.next_sequence);
+                return Ok(());
+            }
+        };
+        while let Some(frame) = scan.next_frame()? {
+            self.frame(&frame, &file, start)?;
+            if self.done() {
+                return Ok(());
+            }
+        }
+        self.ending(&mut scan, &file, next)
+    }
+
+    fn ending(&mut self, scan: &mut Scan, file: &str, next: Option<u64>) -> Result<()> {
+        let ending = scan.ending()?;
+        let behind = if ending == Ending::Other { scan.synced_behind_damage()? } else { 0 };
+        self.promised = self.promised.max(behind.min(self.limit)).max(next.unwrap_or(0));
+        let sequence = self.order.next_sequence;
+        let due = next.unwrap_or(self.promised);
+        let situation = Situation { last: next.is_none(), below_promise: sequence < due, ending };
+        let spot = Spot { file, offset: scan.offset(), sequence };
+        match decide(situation) {
+            Decision::Clean | Decision::CutZeros | Decision::SetAside => {}
+            Decision::RefuseMissing => {
+                let message = format!("the log ends before event {sequence}, and {due} events were synced");
+                self.find("completeness", "missing_events", &spot, &message);
+                self.order.next_sequence = next.unwrap_or(sequence);
+            }
+            Decision::RefuseDamaged => {
+                self.find("content", "journal_damaged", &spot, "bytes that were synced are damaged or were changed");
+                if sequence < due {
+                    self.find("completeness", "missing_events", &spot, "events behind the damage cannot be read");
+                }
+                self.order.next_sequence = next.unwrap_or(sequence);
+            }
+        }
+        Ok(())
+    }
+
+    fn frame(&mut self, frame: &Frame<'_>, file: &str, segment_start: u64) -> Result<()> {
+        self.frames += 1;
+        self.promised = self.promised.max(frame.header.synced_through.min(self.limit));
+        let first_sequence = self.order.next_sequence;
+        let spot = Spot { file, offset: frame.offset, sequence: first_sequence };
+        let body = match decode_body(&frame.header, frame.body) {
+            Ok(body) => body,
+            Err(error) => {
+                self.find("content", "invalid_encoding", &spot, &error.to_string());
+                self.order.next_sequence += u64::from(frame.header.count);
+                return Ok(());
+            }
+        };
+        let mut hashes = Vec::with_capacity(body.records.len());
+        for (offset, length, record) in &body.records {
+            let spot = Spot { file, offset: frame.offset + offset, sequence: self.order.next_sequence };
+            if spot.sequence == 0 {
+                let from = crate::frame::FRAME_HEADER_BYTES as u64;
+                let at = usize::try_from(offset - from).unwrap_or(usize::MAX);
+                let bytes = frame.body.get(at..).and_then(|rest| rest.get(..*length as usize));
+                self.first_record = bytes.unwrap_or_default().to_vec();
+            }
+            if spot.sequence.is_multiple_of(EVENTS_PER_QUESTION) && (self.interrupted)() {
+                return Err(Error::Interrupted);
+            }
+            hashes.push(record.event_hash());
+            self.record(record, &spot);
+            self.tree.push(hashes.last().unwrap_or(&[0; 32]));
+        }
+        self.signature(body.signature.as_ref(), &hashes, first_sequence, &spot);
+        let end = frame.offset + frame.header.frame_length();
+        self.heads_at(hashes.last(), segment_start, end);
+        Ok(())
+    }
+
+    fn record(&mut self, record: &crate::record::Record<'_>, spot: &Spot<'_>) {
+        let header = match Header::decode(record.header) {
+            Ok(header) => header,
+            Err(error) => {
+                self.find("content", "invalid_encoding", spot, &error.to_string());
+                self.order.next_sequence += 1;
+                return;
+            }
+        };
+        if !record.fits(&header) {
+            self.find("content", "content_hash_mismatch", spot, "the payload is not the one that the event commits to");
+        } else if let Err(error) = record.check_values(&header) {
+            self.find("content", "invalid_encoding", spot, &error.to_string());
+        }
+        let hash = record.event_hash();
+        let previous = self.entities.get(header.entity).copied();
+        if let Err(reason) = self.order.accept(&header, previous.as_ref()) {
+            self.find("order", "order_mismatch", spot, reason);
+            self.order.resume_after(&header, spot.sequence);
+        }
+        let head = EntityHead { clock: header.stamp.clock, sequence: header.stamp.sequence, hash };
+        match self.entities.get_mut(header.entity) {
+            Some(known) => *known = head,
+            None => drop(self.entities.insert(header.entity.into(), head)),
+        }
+        if header.kind.category() == 0
+            && let Err(error) = self.substrate.accept(header.kind, spot.sequence, record.payload)
+        {
+            self.find("content", "invalid_encoding", spot, &error.to_string());
+        }
+    }
+
+    fn signature(&mut self, signature: Option<&FrameSignature>, hashes: &[Hash], first_sequence: u64, spot: &Spot<'_>) {
+        // A frame that names a key is signed by that key.
+        let last = self.order.next_sequence.saturating_sub(1);
+        let expected = self.public_key.or_else(|| self.substrate.key_at(last)).cloned();
+        match (expected, signature) {
+            (None, None) => {}
+            (None, Some(_)) => self.find(
+                "signatures",
+                "unknown_signing_key",
+                spot,
+                "the frame is signed, and the journal names no key",
+            ),
+            (Some(_), None) => {
+                self.find("signatures", "signature_missing", spot, "the frame must be signed, and is not");
+            }
+            (Some(key), Some(signature)) => {
+                self.signed_frames += 1;
+                let count = u32::try_from(hashes.len()).unwrap_or(u32::MAX);
+                let statement = statement(&self.journal_id, first_sequence, count, &merkle::root(hashes));
+                if signature.key_id != key.key_id() {
+                    let message = format!("the frame is signed by key {}", hex(&signature.key_id));
+                    self.find("signatures", "unknown_signing_key", spot, &message);
+                } else if !key.verifies(&statement, &signature.signature) {
+                    self.find("signatures", "invalid_signature", spot, "the signature is not valid");
+                }
+            }
+        }
+    }
+
+    /// Checks the heads that speak of the log as far as it was read now.
+    fn heads_at(&mut self, last: Option<&Hash>, segment_start: u64, end: u64) {
+        while let Some((offset, head)) = self.heads.get(self.next_head).cloned() {
+            if head.tree.size() > self.tree.size() {
+                return;
+            }
+            self.next_head += 1;
+            let fits = head.tree == self.tree
+                && Some(&head.last_event_hash) == last
+                && head.segment_first_sequence == segment_start
+                && head.segment_length == end;
+            if !fits {
+                let file = self.storage.describe(heads::NAME);
+                let spot = Spot { file: &file, offset, sequence: head.tree.size() - 1 };
+                self.find(
+                    "anchors",
+                    "head_mismatch",
+                    &spot,
+                    "this head does not fit the log: one of the two was changed",
+                );
+            }
+        }
+    }
+
+    fn finish(mut self) -> Result<Verification> {
+        self.check_sealed_heads();
+        self.check_meta()?;
+        self.check_recovered()?;
+        let Self { mut verdict, promised, signed_frames, frames, heads, substrate, public_key, tree, .. } = self;
+        verdict.events = tree.size();
+        verdict.complete_to = Some(promised);
+        let axes = &mut verdict.axes;
+        settle(&mut axes.completeness, Axis::Passed);
+        settle(&mut axes.anchors, if heads.is_empty() { Axis::Absent } else { Axis::Passed });
+        let keyed = public_key.is_some() || substrate.key.is_some();
+        settle(&mut axes.signatures, if keyed { Axis::Passed } else { Axis::Absent });
+        verdict.rung = u8::from(axes.order == Axis::Passed && axes.content == Axis::Passed);
+        if verdict.outcome != Outcome::Invalid {
+            let all_signed = frames > 0 && signed_frames == frames;
+            verdict.outcome = if all_signed { Outcome::Signed } else { Outcome::UnsignedAccepted };
+        }
+        Ok(verdict)
+    }
+
+    /// Every segment but the last was sealed, and a head says so.
+    fn check_sealed_heads(&mut self) {
+        for pair in std::mem::take(&mut self.listed_first).windows(2) {
+            let [start, next] = pair else { continue };
+            // A running writer may have sealed it after the heads were read.
+            if *next >= self.limit {
+                break;
+            }
+            let sealed = self.heads.iter().any(|(_, head)| {
+                head.reason == Reason::Sealed && head.segment_first_sequence == *start && head.tree.size() == *next
+            });
+            if !sealed {
+                let file = self.storage.describe(&segment::path(*start));
+                let spot = Spot { file: &file, offset: 0, sequence: *start };
+                self.find("anchors", "head_missing", &spot, "the segment was sealed, and no head says so");
+            }
+        }
+    }
+
+    fn check_meta(&mut self) -> Result<()> {
+        let name = self.storage.describe(meta::NAME);
+        let file = missing_is_none(self.storage.open(meta::NAME, Mode::Read))?;
+        let bytes = file.map(|file| read_all(file.as_ref())).transpose()?;
+        let copy = bytes.as_deref().map(|bytes| meta::decode(bytes, &name)).transpose();
+        match copy {
+            Ok(Some(copy)) if copy == self.first_record => {}
+            Ok(_) => {
+                let spot = Spot { file: &name, offset: 0, sequence: 0 };
+                self.find(
+                    "content",
+                    "meta_mismatch",
+                    &spot,
+                    "the file is not a copy of event 0; --rebuild-meta writes it anew",
+                );
+            }
+            Err(error) => self.verdict.find_error("content", error)?,
+        }
+        Ok(())
+    }
+
+    /// Bytes that recovery set aside are still those that the log tells of.
+    fn check_recovered(&mut self) -> Result<()> {
+        for cut in std::mem::take(&mut self.substrate.cuts) {
+            let path = format!("recovered/{}", cut.file);
+            let file = missing_is_none(self.storage.open(&path, Mode::Read))?;
+            let bytes = file.map(|file| read_all(file.as_ref())).transpose()?;
+            if bytes.is_none_or(|bytes| digest(&bytes) != cut.digest) {
+                let name = self.storage.describe(&path);
+                let spot = Spot { file: &name, offset: 0, sequence: cut.first_cut_sequence };
+                self.find(
+                    "content",
+                    "recovered_mismatch",
+                    &spot,
+                    "bytes that recovery set aside are missing or were changed",
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An axis that did not fail becomes what is said.
+fn settle(axis: &mut Axis, otherwise: Axis) {
+    if *axis != Axis::Failed {
+        *axis = otherwise;
+    }
+}

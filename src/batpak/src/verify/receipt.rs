@@ -1,0 +1,176 @@
+//! Checks a receipt: by itself, with a public key, with the event, or against the journal. One implementation; what needs something that is
+//! not there is `not_checked`.
+
+use crate::error::Result;
+use crate::hash::hex;
+use crate::header::Promise;
+use crate::key::{PublicKey, statement};
+use crate::read::{self, Event};
+use crate::receipt::Receipt;
+use crate::store::Inner;
+use crate::verification::{Axis, Finding, Outcome, Verification};
+
+fn find(verdict: &mut Verification, axis: &'static str, code: &'static str, sequence: u64, message: &str) {
+    verdict.find(Finding {
+        axis,
+        code,
+        message: message.to_owned(),
+        file: None,
+        offset: None,
+        sequence: Some(sequence),
+    });
+}
+
+/// Which key a receipt must be signed by.
+#[derive(Clone, Copy, Debug)]
+pub enum Expected<'a> {
+    /// The caller says so.
+    Key(&'a PublicKey),
+    /// The journal is unsigned there.
+    Unsigned,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// Checks a receipt without a store.
+pub fn alone(receipt: &Receipt, public_key: Option<&PublicKey>, event: Option<&Event>) -> Result<Verification> {
+    let mut verdict = Verification::unchecked();
+    verdict.events = 1;
+    if let Some(event) = event {
+        compare(&mut verdict, receipt, event)?;
+    }
+    check_signature(&mut verdict, receipt, public_key.map_or(Expected::Unknown, Expected::Key))?;
+    Ok(verdict)
+}
+
+/// Compares with the event that the receipt should be of. The event's payload was checked when it was read.
+fn compare(verdict: &mut Verification, receipt: &Receipt, event: &Event) -> Result<()> {
+    let fields = receipt.fields()?;
+    let sequence = fields.stamp.sequence;
+    verdict.axes.content = Axis::Passed;
+    verdict.axes.order = Axis::Passed;
+    verdict.rung = 1;
+    if event.stamp.event_id != fields.stamp.event_id {
+        find(verdict, "order", "event_id_mismatch", sequence, "the event has another id than the receipt says");
+    }
+    if event.stamp.sequence != sequence {
+        find(verdict, "order", "sequence_mismatch", sequence, "the event has another sequence than the receipt says");
+    }
+    if event.event_hash != receipt.event_hash() {
+        find(
+            verdict,
+            "content",
+            "content_hash_mismatch",
+            sequence,
+            "the event is not the one that the receipt was given for",
+        );
+    }
+    Ok(())
+}
+
+fn check_signature(verdict: &mut Verification, receipt: &Receipt, expected: Expected<'_>) -> Result<()> {
+    let fields = receipt.fields()?;
+    let sequence = fields.stamp.sequence;
+    match (&receipt.signature, expected) {
+        (None, Expected::Key(_)) => {
+            find(verdict, "signatures", "missing_signature", sequence, "the receipt must be signed, and is not");
+        }
+        (None, Expected::Unsigned | Expected::Unknown) => {
+            verdict.axes.signatures = Axis::Absent;
+            if verdict.outcome != Outcome::Invalid {
+                verdict.outcome = Outcome::UnsignedAccepted;
+            }
+        }
+        (Some(_), Expected::Unsigned) => {
+            find(
+                verdict,
+                "signatures",
+                "unknown_signing_key",
+                sequence,
+                "the receipt is signed, and the journal was not",
+            );
+        }
+        (Some(_), Expected::Unknown) => {
+            verdict.unverifiable = 1;
+            if verdict.outcome != Outcome::Invalid {
+                verdict.reason_code = Some("unknown_signing_key");
+            }
+        }
+        (Some(signature), Expected::Key(key)) => {
+            let root = receipt.root(sequence).unwrap_or_default();
+            let statement = statement(&fields.journal_id, receipt.first_sequence, receipt.count, &root);
+            if signature.key_id == [0; 32] {
+                find(
+                    verdict,
+                    "signatures",
+                    "zero_key_with_signature",
+                    sequence,
+                    "the receipt has a signature and no key",
+                );
+            } else if signature.key_id != key.key_id() {
+                let message = format!("the receipt is signed by key {}", hex(&signature.key_id));
+                find(verdict, "signatures", "unknown_signing_key", sequence, &message);
+            } else if key.verifies(&statement, &signature.signature) {
+                verdict.axes.signatures = Axis::Passed;
+                if verdict.outcome != Outcome::Invalid {
+                    verdict.outcome = Outcome::Signed;
+                }
+            } else {
+                find(verdict, "signatures", "invalid_signature", sequence, "the signature is not valid");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Checks a receipt against the journal that it names, with the journal's keys unless one is given.
+pub(crate) fn in_journal(inner: &Inner, receipt: &Receipt, public_key: Option<&PublicKey>) -> Result<Verification> {
+    let fields = receipt.fields()?;
+    let sequence = fields.stamp.sequence;
+    let mut verdict = Verification::unchecked();
+    verdict.events = 1;
+    verdict.axes.completeness = Axis::Passed;
+    if fields.journal_id != inner.journal_id {
+        find(&mut verdict, "completeness", "missing_committed_event", sequence, "the receipt is from another journal");
+    } else if let Some(event) = committed(inner, sequence, &fields.stamp.event_id)? {
+        compare(&mut verdict, receipt, &event)?;
+    } else if lost(inner, &fields.stamp.event_id, sequence) && fields.promise != Promise::Always {
+        // The crash was honest, and so was the promise; still the event is gone.
+        find(
+            &mut verdict,
+            "completeness",
+            "lost_unsynced",
+            sequence,
+            "the event was never synced, and a crash took it",
+        );
+    } else {
+        find(&mut verdict, "completeness", "missing_committed_event", sequence, "the journal does not hold the event");
+    }
+    let own = inner.substrate.key_at(sequence);
+    let expected = public_key.or(own).map_or(Expected::Unsigned, Expected::Key);
+    check_signature(&mut verdict, receipt, expected)?;
+    Ok(verdict)
+}
+
+/// The event in the receipt's place, if it has the receipt's id; or else the one with that id.
+fn committed(inner: &Inner, sequence: u64, id: &[u8; 16]) -> Result<Option<Event>> {
+    let location = {
+        let index = inner.index.read();
+        index.sequence_of(id).or(Some(sequence).filter(|sequence| *sequence < index.len()))
+    };
+    let location = location.and_then(|sequence| inner.index.read().location(sequence));
+    let Some(location) = location else { return Ok(None) };
+    let event = read::event(inner.storage.as_ref(), &location)?;
+    // After a cut, another event took the sequence of the lost one.
+    let replaced = event.stamp.event_id != *id && lost(inner, id, sequence);
+    Ok(Some(event).filter(|_| !replaced))
+}
+
+/// Whether a recovery cut the place where this event was: it says so, and it came later than the event.
+fn lost(inner: &Inner, id: &[u8; 16], sequence: u64) -> bool {
+    let index = inner.index.read();
+    inner.substrate.cuts.iter().any(|cut| {
+        let told_later = index.id_of(cut.told_at).is_some_and(|told| *id < told);
+        cut.first_cut_sequence <= sequence && told_later && index.sequence_of(id).is_none()
+    })
+}

@@ -1,0 +1,113 @@
+//! The one place where errors of the core become Python's. The exceptions are written in Python (`batpak/_errors.py`).
+
+use batpak_core::Error;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyModule};
+
+static EXCEPTIONS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+
+fn exceptions(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
+    let module = EXCEPTIONS.get_or_try_init(py, || PyModule::import(py, "batpak._errors").map(Bound::unbind))?;
+    Ok(module.bind(py))
+}
+
+/// Builds an exception of `batpak._errors`, or whatever kept it from being built.
+fn build(py: Python<'_>, class: &str, message: &str, attributes: &Bound<'_, PyDict>) -> PyErr {
+    let built = exceptions(py).and_then(|module| module.getattr(class)?.call((message,), Some(attributes)));
+    built.map_or_else(|error| error, PyErr::from_value)
+}
+
+/// An error of the core as the exception that users see.
+pub fn to_python(py: Python<'_>, error: &Error) -> PyErr {
+    let attributes = PyDict::new(py);
+    // Setting a plain value in a fresh dict fails only without memory.
+    macro_rules! set {
+        ($($name:literal: $value:expr),*) => {{ $( let _ = attributes.set_item($name, $value); )* }};
+    }
+    let class = match error {
+        Error::InvalidCoordinate { field, reason: _ } => {
+            set!("field": *field);
+            "InvalidCoordinate"
+        }
+        Error::InvalidKind { .. } => "InvalidKind",
+        Error::InvalidValue { path, reason: _ } => {
+            set!("path": path);
+            "InvalidValue"
+        }
+        Error::InvalidEncoding { offset, .. } => {
+            set!("offset": *offset);
+            "InvalidEncoding"
+        }
+        Error::InvalidReceipt { .. } => "InvalidReceipt",
+        Error::LimitExceeded { what, actual, limit } => {
+            set!("what": *what, "actual": *actual, "limit": *limit);
+            "LimitExceeded"
+        }
+        Error::InvalidInput { .. } => "InvalidInput",
+        Error::EventNotFound { reference } => {
+            set!("ref": reference);
+            "EventNotFound"
+        }
+        Error::KeyRequired { key_id } => {
+            set!("key_id": key_id);
+            "KeyRequired"
+        }
+        Error::WrongKey { key_id } => {
+            set!("key_id": key_id);
+            "WrongKey"
+        }
+        Error::InvalidKey { .. } => "InvalidKey",
+        Error::NotAJournal { path, reason: _ } => {
+            set!("path": path);
+            "NotAJournal"
+        }
+        Error::Locked { path, pid } => {
+            set!("path": path, "pid": *pid);
+            "StoreLocked"
+        }
+        Error::Closed => "StoreClosed",
+        Error::ReadOnly => "StoreReadOnly",
+        Error::Forked => "ForkedStore",
+        Error::Poisoned { .. } => "StorePoisoned",
+        Error::UnsupportedFormat { file, version } => {
+            set!("file": file, "version": *version);
+            "UnsupportedFormat"
+        }
+        Error::Damaged { file, offset, sequence, reason: _ } => {
+            set!("file": file, "offset": *offset, "sequence": *sequence);
+            "JournalDamaged"
+        }
+        Error::Storage(failure) => {
+            set!("errno": failure.errno, "filename": &failure.path, "operation": failure.operation);
+            match failure.kind {
+                std::io::ErrorKind::PermissionDenied => "StoragePermission",
+                std::io::ErrorKind::NotFound => "StorageMissing",
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => "StorageFull",
+                _ => "StorageError",
+            }
+        }
+        Error::Interrupted => return pyo3::exceptions::PyKeyboardInterrupt::new_err(()),
+    };
+    build(py, class, &error.to_string(), &attributes)
+}
+
+/// An exception with a message and nothing else.
+pub fn plain(py: Python<'_>, class: &str, message: &str) -> PyErr {
+    build(py, class, message, &PyDict::new(py))
+}
+
+/// The door to the core: runs without the interpreter, and maps the error.
+pub fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> batpak_core::Result<T> + Send) -> PyResult<T> {
+    py.detach(work).map_err(|error| to_python(py, &error))
+}
+
+/// Maps the error of work that is too short to let go of the interpreter.
+pub fn mapped<T>(py: Python<'_>, result: batpak_core::Result<T>) -> PyResult<T> {
+    result.map_err(|error| to_python(py, &error))
+}
+
+/// The HTML of an object for notebooks, made by `batpak/_html.py`.
+pub fn html<'py>(object: &Bound<'py, PyAny>, function: &str) -> PyResult<Bound<'py, PyAny>> {
+    PyModule::import(object.py(), "batpak._html")?.call_method1(function, (object,))
+}

@@ -1,0 +1,40 @@
+//! The compiled module `batpak._batpak`. This file is its table of contents.
+#![expect(clippy::doc_markdown, reason = "these comments are Python's docstrings")]
+#![expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
+
+mod audit;
+mod decimal;
+mod decode;
+mod draft;
+mod encode;
+mod errors;
+mod event;
+mod keys;
+mod names;
+mod numbers;
+mod query;
+mod receipt;
+mod slots;
+mod store;
+mod types;
+
+/// The compiled half of batpak; its public classes are exported by the package.
+#[pyo3::pymodule]
+mod _batpak {
+    #[pymodule_export]
+    use super::audit::{AuditHook, start_audit};
+    #[pymodule_export]
+    use super::draft::Draft;
+    #[pymodule_export]
+    use super::event::{Event, event_from_record};
+    #[pymodule_export]
+    use super::keys::{PublicKey, SigningKey};
+    #[pymodule_export]
+    use super::names::{Coordinate, Kind};
+    #[pymodule_export]
+    use super::query::{Ancestors, Events};
+    #[pymodule_export]
+    use super::receipt::{ReceiptIterator, ReceiptSource, Receipts, receipt_from_bytes};
+    #[pymodule_export]
+    use super::store::{CoreStore, decode_value, encode_value, verify_directory, verify_receipt};
+}

@@ -1,0 +1,397 @@
+//! The compiled half of `batpak.Store`: typed arguments in, one door to the core, typed results out.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use batpak_core::header::Promise;
+use batpak_core::index::Query;
+use batpak_core::receipt::{Committed, Receipt};
+use batpak_core::verification::Verification;
+use batpak_core::verify::receipt::alone;
+use batpak_core::{Config, Store};
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyInt, PyString};
+
+use crate::draft::{Arguments, Context, id16, promise, push, push_item};
+use crate::errors::{detached, mapped, plain};
+use crate::event::Event;
+use crate::keys::{PublicKey, SigningKey};
+use crate::names::kind_of;
+use crate::numbers::{optional_u64, optional_version, u64_of};
+use crate::query::{Ancestors, Events};
+use crate::receipt::{ReceiptSource, Receipts, of_frame, shapes};
+use crate::types::types;
+
+/// Waiting threads look for signals this often.
+const WAIT_SLICE: Duration = Duration::from_millis(100);
+
+thread_local! {
+    /// The last frame that this thread wrote, and the store that took it; held weakly, so that no later store gets its address.
+    static LAST: RefCell<Option<(Weak<Store>, Arc<Committed>)>> = const { RefCell::new(None) };
+    /// Where payloads are encoded; kept for its memory.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Memory kept between appends of a thread, at most.
+const SCRATCH_BYTES_MAX: usize = 1024 * 1024;
+
+/// An open journal.
+#[pyclass(frozen, module = "batpak._batpak", weakref)]
+pub struct CoreStore {
+    store: Arc<Store>,
+    journal_id: Py<PyAny>,
+    resolve: Py<PyAny>,
+    restore: Py<PyAny>,
+    allow_nonfinite: bool,
+}
+
+impl CoreStore {
+    /// The core's handle, for the audit hook.
+    pub fn store(&self) -> Arc<Store> {
+        Arc::clone(&self.store)
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context { resolve: &self.resolve, entropy: self.store.entropy(), allow_nonfinite: self.allow_nonfinite }
+    }
+
+    /// Writes a proposal, waits if `always` was promised, and remembers the frame for `last_receipt`.
+    fn commit(&self, py: Python<'_>, proposal: &batpak_core::proposal::Proposal) -> PyResult<Arc<Committed>> {
+        let committed = Arc::new(detached(py, || self.store.append(proposal))?);
+        LAST.with_borrow_mut(|last| *last = Some((Arc::downgrade(&self.store), Arc::clone(&committed))));
+        if proposal.promise() == Promise::Always {
+            self.wait(py, committed.first_sequence + committed.len() as u64)?;
+        }
+        Ok(committed)
+    }
+
+    /// Waits in slices, so that Ctrl-C is heard; the event exists either way.
+    fn wait(&self, py: Python<'_>, events: u64) -> PyResult<()> {
+        while !detached(py, || self.store.wait_durable(events, Some(WAIT_SLICE)))? {
+            py.check_signals()?;
+        }
+        Ok(())
+    }
+
+    fn sequence_of(&self, py: Python<'_>, reference: &Bound<'_, PyAny>) -> PyResult<u64> {
+        if reference.is_exact_instance_of::<PyInt>() {
+            let none = || batpak_core::Error::EventNotFound { reference: reference.to_string() };
+            return reference.extract().map_err(|_| crate::errors::to_python(py, &none()));
+        }
+        let id = if let Ok(text) = reference.cast::<PyString>() {
+            let uuid = types(py)?.uuid.bind(py).call1((text,)).map_err(|_| {
+                plain(py, "InvalidInput", "an event is named by a UUID, its text, its 16 bytes, or an int sequence")
+            })?;
+            id16(&uuid, "the event id")?
+        } else {
+            id16(reference, "the event id")?
+        };
+        mapped(py, self.store.sequence_of(&id))
+    }
+}
+
+/// A verdict as the dataclass of `batpak/_verification.py`.
+fn verdict<'py>(py: Python<'py>, verification: &Verification) -> PyResult<Bound<'py, PyAny>> {
+    let fields = pythonize::pythonize(py, verification)?;
+    let class = PyModule::import(py, "batpak._verification")?.getattr("Verification")?;
+    class.call_method1("_from_core", (fields,))
+}
+
+/// Asks, from a detached thread, whether a signal came; keeps the exception that says so.
+struct Signals {
+    raised: Mutex<Option<PyErr>>,
+}
+
+impl Signals {
+    const fn new() -> Self {
+        Self { raised: Mutex::new(None) }
+    }
+
+    fn came(&self) -> bool {
+        Python::attach(|py| match py.check_signals() {
+            Ok(()) => false,
+            Err(error) => {
+                *self.raised.lock() = Some(error);
+                true
+            }
+        })
+    }
+
+    /// The result, or the exception that a signal handler raised.
+    fn settle<T>(&self, result: PyResult<T>) -> PyResult<T> {
+        match self.raised.lock().take() {
+            Some(raised) => Err(raised),
+            None => result,
+        }
+    }
+}
+
+fn receipt_of(py: Python<'_>, source: &ReceiptSource) -> PyResult<Receipt> {
+    source.receipt().ok_or_else(|| plain(py, "InvalidReceipt", "the receipt is empty"))
+}
+
+#[pymethods]
+impl CoreStore {
+    /// Opens a journal; see `batpak.Store.open`.
+    #[staticmethod]
+    #[pyo3(signature = (path, *, create, read_only, signing_key, durability, interval_ms, segment_bytes, name, resolve, restore, allow_nonfinite, rebuild_meta))]
+    #[expect(clippy::too_many_arguments, reason = "they are the options of Store.open")]
+    #[expect(clippy::fn_params_excessive_bools, reason = "they are the options of Store.open")]
+    fn open(
+        py: Python<'_>,
+        path: PathBuf,
+        create: bool,
+        read_only: bool,
+        signing_key: Option<&SigningKey>,
+        durability: &str,
+        #[pyo3(from_py_with = u64_of)] interval_ms: u64,
+        #[pyo3(from_py_with = u64_of)] segment_bytes: u64,
+        name: String,
+        resolve: Py<PyAny>,
+        restore: Py<PyAny>,
+        allow_nonfinite: bool,
+        rebuild_meta: bool,
+    ) -> PyResult<Self> {
+        let config = Config {
+            create,
+            read_only,
+            signing_key: signing_key.map(|key| key.core.clone()),
+            durability: promise(py, durability)?,
+            interval: Duration::from_millis(interval_ms),
+            segment_bytes,
+            name,
+            rebuild_meta,
+            ..Config::default()
+        };
+        let store = Arc::new(detached(py, || Store::open(&path, config))?);
+        let journal_id = shapes(py)?.uuid(py, &store.journal_id())?.unbind();
+        Ok(Self { store, journal_id, resolve, restore, allow_nonfinite })
+    }
+
+    /// Writes one event.
+    #[pyo3(signature = (coordinate, payload, kind, version, correlation_id, causation_id, metadata, private_metadata, durability))]
+    #[expect(clippy::too_many_arguments, reason = "they are the arguments of Store.append")]
+    fn append<'py>(
+        &self,
+        py: Python<'py>,
+        coordinate: &Bound<'py, PyAny>,
+        payload: &Bound<'py, PyAny>,
+        kind: Option<&Bound<'py, PyAny>>,
+        #[pyo3(from_py_with = optional_version)] version: Option<u16>,
+        correlation_id: Option<&Bound<'py, PyAny>>,
+        causation_id: Option<&Bound<'py, PyAny>>,
+        metadata: Option<&Bound<'py, PyDict>>,
+        private_metadata: Option<&Bound<'py, PyDict>>,
+        durability: Option<&str>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let promised = durability.map(|text| promise(py, text)).transpose()?;
+        let mut proposal = mapped(py, self.store.propose(promised))?;
+        let arguments =
+            Arguments { coordinate, payload, kind, version, correlation_id, causation_id, metadata, private_metadata };
+        Self::with_scratch(|scratch| push(py, &mut proposal, &arguments, &self.context(), scratch))?;
+        let committed = self.commit(py, &proposal)?;
+        of_frame(py, &self.journal_id, &committed, 0)
+    }
+
+    /// Writes many events as one frame.
+    #[pyo3(signature = (items, kind, durability))]
+    fn append_batch(
+        &self,
+        py: Python<'_>,
+        items: &Bound<'_, PyAny>,
+        kind: Option<&Bound<'_, PyAny>>,
+        durability: Option<&str>,
+    ) -> PyResult<Receipts> {
+        let promised = durability.map(|text| promise(py, text)).transpose()?;
+        let mut proposal = mapped(py, self.store.propose(promised))?;
+        // A buffer of its own: iterating runs the caller's code, which may append.
+        let mut scratch = Vec::new();
+        for item in items.try_iter()? {
+            push_item(&item?, kind, &mut proposal, &self.context(), &mut scratch)?;
+        }
+        let frame = self.commit(py, &proposal)?;
+        Ok(Receipts { journal_id: self.journal_id.clone_ref(py), frame })
+    }
+
+    /// The receipt of this thread's last append, if it went to this store.
+    fn last_receipt<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let last = LAST.with_borrow(Clone::clone);
+        let own = last.filter(|(store, _)| std::ptr::eq(store.as_ptr(), Arc::as_ptr(&self.store)));
+        own.map(|(_, frame)| of_frame(py, &self.journal_id, &frame, frame.len() - 1)).transpose()
+    }
+
+    /// One event.
+    fn get(&self, py: Python<'_>, reference: &Bound<'_, PyAny>) -> PyResult<Event> {
+        let sequence = self.sequence_of(py, reference)?;
+        let event = detached(py, || self.store.get(sequence))?;
+        Ok(Event::new(py, event, &self.restore))
+    }
+
+    /// Events in commit order.
+    #[pyo3(signature = (*, entity, scope, kind, after, until, limit, system))]
+    #[expect(clippy::too_many_arguments, reason = "they are the filters of Store.query")]
+    fn query(
+        &self,
+        py: Python<'_>,
+        entity: Option<String>,
+        scope: Option<String>,
+        kind: Option<&Bound<'_, PyAny>>,
+        #[pyo3(from_py_with = optional_u64)] after: Option<u64>,
+        #[pyo3(from_py_with = optional_u64)] until: Option<u64>,
+        #[pyo3(from_py_with = optional_u64)] limit: Option<u64>,
+        system: bool,
+    ) -> PyResult<Events> {
+        let kind = kind.map(kind_of).transpose()?.map(batpak_core::Kind::code);
+        let query = Query { entity, scope, kind, after, until, limit, system };
+        let end = mapped(py, self.store.events())?;
+        Ok(Events::new(self.store(), self.restore.clone_ref(py), query, end))
+    }
+
+    /// An event and its ancestors.
+    fn walk_ancestors(
+        &self,
+        py: Python<'_>,
+        reference: &Bound<'_, PyAny>,
+        #[pyo3(from_py_with = optional_u64)] limit: Option<u64>,
+    ) -> PyResult<Ancestors> {
+        let sequence = self.sequence_of(py, reference)?;
+        let event = detached(py, || self.store.get(sequence))?;
+        Ok(Ancestors::new(self.store(), self.restore.clone_ref(py), event, limit.unwrap_or(u64::MAX)))
+    }
+
+    /// Checks the whole journal.
+    fn verify<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let signals = Signals::new();
+        let result = detached(py, || self.store.verify(&|| signals.came()));
+        verdict(py, &signals.settle(result)?)
+    }
+
+    /// Checks a receipt against the journal.
+    fn verify_receipt<'py>(
+        &self,
+        py: Python<'py>,
+        source: &ReceiptSource,
+        public_key: Option<&PublicKey>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let receipt = receipt_of(py, source)?;
+        let key = public_key.map(|key| &key.core);
+        verdict(py, &detached(py, || self.store.verify_receipt(&receipt, key))?)
+    }
+
+    /// Makes every event durable; returns how many there are.
+    fn sync(&self, py: Python<'_>) -> PyResult<u64> {
+        let events = mapped(py, self.store.events())?;
+        self.wait(py, events)?;
+        mapped(py, self.store.durable())
+    }
+
+    /// Figures about the store, as a dict.
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(pythonize::pythonize(py, &detached(py, || self.store.stats())?)?)
+    }
+
+    /// How the open went, as a dict.
+    fn open_report<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(pythonize::pythonize(py, self.store.report())?)
+    }
+
+    /// Number of events, the journal's own included.
+    fn events(&self, py: Python<'_>) -> PyResult<u64> {
+        mapped(py, self.store.events())
+    }
+
+    /// The journal's id.
+    #[getter]
+    fn journal_id(&self, py: Python<'_>) -> Py<PyAny> {
+        self.journal_id.clone_ref(py)
+    }
+
+    /// The journal's name.
+    #[getter]
+    fn name(&self) -> &str {
+        self.store.name()
+    }
+
+    /// Whether `close` was called.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.store.is_closed()
+    }
+
+    /// Whether this is a forked child's copy.
+    #[getter]
+    fn forked(&self) -> bool {
+        self.store.is_forked()
+    }
+
+    /// Closes the store.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        detached(py, || self.store.close())
+    }
+
+    /// For the at-fork handler: marks the child's copy of this handle dead.
+    fn after_fork_in_child(&self) {
+        self.store.after_fork_in_child();
+    }
+}
+
+impl CoreStore {
+    /// Lends this thread's buffer; a walk that runs the caller's code and appends again gets one of its own.
+    fn with_scratch<T>(work: impl FnOnce(&mut Vec<u8>) -> PyResult<T>) -> PyResult<T> {
+        let mut scratch = SCRATCH.take();
+        let result = work(&mut scratch);
+        if scratch.capacity() <= SCRATCH_BYTES_MAX {
+            SCRATCH.set(scratch);
+        }
+        result
+    }
+}
+
+/// Checks a receipt without a store; see `batpak.verify_receipt`.
+#[pyfunction]
+pub fn verify_receipt<'py>(
+    py: Python<'py>,
+    source: &ReceiptSource,
+    public_key: Option<&PublicKey>,
+    event: Option<&Event>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let receipt = receipt_of(py, source)?;
+    let key = public_key.map(|key| &key.core);
+    verdict(py, &mapped(py, alone(&receipt, key, event.map(|event| &event.core)))?)
+}
+
+/// Checks the journal in a directory without opening it; see `batpak.verify`.
+#[pyfunction]
+pub fn verify_directory<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    public_key: Option<&PublicKey>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let signals = Signals::new();
+    let key = public_key.map(|key| &key.core);
+    let storage = batpak_core::storage::DiskStorage::new(path);
+    let result = detached(py, || batpak_core::verify::journal(&storage, None, key, &|| signals.came()));
+    verdict(py, &signals.settle(result)?)
+}
+
+/// Canonical bytes of a plain value.
+#[pyfunction]
+#[pyo3(signature = (value, *, allow_nonfinite))]
+pub fn encode_value<'py>(
+    py: Python<'py>,
+    value: &Bound<'py, PyAny>,
+    allow_nonfinite: bool,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let mut out = Vec::new();
+    crate::encode::encode(value, "payload", &mut out, allow_nonfinite).map_err(|refusal| refusal.into_python(py))?;
+    Ok(PyBytes::new(py, &out))
+}
+
+/// The plain value that canonical bytes are. Raises InvalidEncoding for any other bytes.
+#[pyfunction]
+pub fn decode_value<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    crate::decode::decode(py, data)
+}

@@ -1,0 +1,161 @@
+"""The workloads of batpak itself; every payload is a dict, every append makes a receipt, nothing is left out."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, Literal
+from uuid import UUID
+
+import batpak
+
+from .clock import BATCH, GETS_MAX, THREADS, WARM_SHARE, Clock, Reading
+from .event import ENTITIES, Event, coordinate_names, events, scramble
+
+Item = tuple[batpak.Coordinate, Event]
+KIND: Final = batpak.Kind(0xF, 1)
+
+
+def _items(count: int) -> tuple[list[Item], list[Item]]:
+    """Return the events to warm up with and the events to time, made before the clock starts."""
+    coordinates = [batpak.Coordinate(entity, scope) for entity, scope in coordinate_names()]
+    items = [(coordinates[index % ENTITIES], payload) for index, payload in enumerate(events(count))]
+    warm = count // WARM_SHARE
+    return items[:warm], items[warm:]
+
+
+def _append_each(store: batpak.Store, items: Sequence[Item]) -> None:
+    append = store.append
+    for coordinate, payload in items:
+        append(coordinate, payload, kind=KIND)
+
+
+def _append_batches(store: batpak.Store, items: Sequence[Item]) -> None:
+    for start in range(0, len(items), BATCH):
+        drafts = [batpak.Draft(coordinate, payload, kind=KIND) for coordinate, payload in items[start : start + BATCH]]
+        store.append_batch(drafts)
+
+
+def _append_threads(store: batpak.Store, items: Sequence[Item]) -> None:
+    failures: list[BaseException] = []
+
+    def work(share: Sequence[Item]) -> None:
+        try:
+            _append_each(store, share)
+        except BaseException as failure:  # A thread cannot raise into the one that joins it.
+            failures.append(failure)
+            raise
+
+    threads = [threading.Thread(target=work, args=(items[number::THREADS],)) for number in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+
+
+def _fill(
+    directory: Path,
+    count: int,
+    *,
+    work: Callable[[batpak.Store, Sequence[Item]], None] = _append_each,
+    durability: Literal["interval", "always"] = "interval",
+    signed: bool = False,
+) -> Reading:
+    warm, timed = _items(count)
+    clock = Clock()
+    key = batpak.SigningKey.generate() if signed else None
+    with batpak.Store.open(directory, durability=durability, signing_key=key) as store:
+        work(store, warm)
+        with clock:
+            work(store, timed)
+    return clock.read(len(timed))
+
+
+def append(directory: Path, count: int) -> Reading:
+    """Append one by one from one thread; a background sync every 50 ms."""
+    return _fill(directory, count)
+
+
+def append_killed(directory: Path, count: int) -> Reading:
+    """Append as `append` does, then die by SIGKILL with the store open."""
+    store = batpak.Store.open(directory, durability="interval")
+    for items in _items(count):
+        _append_each(store, items)
+    os.kill(os.getpid(), signal.SIGKILL)
+    message = "survived SIGKILL"
+    raise RuntimeError(message)
+
+
+def append_synced(directory: Path, count: int) -> Reading:
+    """Append one by one; each receipt follows its sync."""
+    return _fill(directory, count, durability="always")
+
+
+def append_signed(directory: Path, count: int) -> Reading:
+    """Append one by one with a signing key."""
+    return _fill(directory, count, signed=True)
+
+
+def threads_synced(directory: Path, count: int) -> Reading:
+    """Append from sixteen threads; each receipt follows its sync."""
+    return _fill(directory, count, work=_append_threads, durability="always")
+
+
+def batch(directory: Path, count: int) -> Reading:
+    """Append lists of 1,000 drafts; building the drafts is on the clock."""
+    return _fill(directory, count, work=_append_batches)
+
+
+def batch_signed(directory: Path, count: int) -> Reading:
+    """Append lists of 1,000 drafts with a signing key."""
+    return _fill(directory, count, work=_append_batches, signed=True)
+
+
+def open_store(directory: Path, count: int) -> Reading:
+    """Open the store that an earlier workload left behind, which must hold all `count` events."""
+    clock = Clock()
+    with clock:
+        store = batpak.Store.open(directory, create=False)
+    with store:
+        _ids(store, count)
+    return clock.read(count)
+
+
+def get(directory: Path, count: int) -> Reading:
+    """Read random events by id and decode their payloads into dicts."""
+    clock = Clock()
+    with batpak.Store.open(directory, create=False) as store:
+        ids = _ids(store, count)
+        picks = [ids[scramble(index) % count] for index in range(min(count, GETS_MAX))]
+        warm = len(picks) // WARM_SHARE
+        for event_id in picks[:warm]:
+            _ = store.get(event_id).payload
+        with clock:
+            for event_id in picks[warm:]:
+                _ = store.get(event_id).payload
+    return clock.read(len(picks) - warm)
+
+
+def _ids(store: batpak.Store, count: int) -> list[UUID]:
+    """Return the ids of all events, which must be `count`: a store that lost some is not worth timing."""
+    ids = [event.event_id for event in store.query(kind=KIND)]
+    if len(ids) != count:
+        message = f"expected {count} events, found {len(ids)}"
+        raise RuntimeError(message)
+    return ids
+
+
+WORKLOADS: Final = {
+    "append": append,
+    "append-killed": append_killed,
+    "append-synced": append_synced,
+    "append-signed": append_signed,
+    "threads-synced": threads_synced,
+    "batch": batch,
+    "batch-signed": batch_signed,
+    "open": open_store,
+    "get": get,
+}

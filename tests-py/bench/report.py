@@ -1,0 +1,98 @@
+"""Turns measurements into the table that people read and the file that programs read."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+
+from .measure import Measurement
+from .rows import Row, Subject, Unit
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The measurements of one subject of one row, by round, or why it could not run."""
+
+    subject: Subject
+    events: int
+    by_round: dict[int, Measurement] = field(default_factory=dict[int, Measurement])
+    failure: str | None = None
+
+    @property
+    def figures(self) -> list[float]:
+        """The figures of the quiet rounds, or of all if none was quiet."""
+        return [taken.figure for taken in _quiet(self.by_round).values()]
+
+    @property
+    def noisy(self) -> int:
+        """In how many rounds another process interfered."""
+        return sum(taken.noise is not None for taken in self.by_round.values())
+
+
+def table(row: Row, outcomes: Sequence[Outcome]) -> list[str]:
+    """Return the lines of one row; `outcomes` are ours and then its peers, in the row's order."""
+    better = "higher is better" if row.unit is Unit.EVENTS_PER_S else "lower is better"
+    ours = outcomes[0]
+    goals = [row.goal, *(against.goal for against in row.peers)]
+    events = "" if row.events_max == 1 else f"; {ours.events:,} events"
+    lines = [f"{row.name}: {row.title} ({row.unit.value}, {better}{events})"]
+    for outcome, goal in zip(outcomes, goals, strict=True):
+        label = f"  {outcome.subject.label:<32} {outcome.subject.durability:<16}"
+        if outcome.failure is not None:
+            lines.append(f"{label} did not run: {outcome.failure}")
+            continue
+        ratio = "" if outcome is ours else _ratio(ours, outcome)
+        noisy = f"  {outcome.noisy} of {len(outcome.by_round)} rounds noisy" if outcome.noisy else ""
+        goal_text = "" if goal == "-" else f"  goal: {goal}"
+        lines.append(f"{label} {_spread(outcome.figures)}{ratio}{goal_text}{noisy}")
+    return lines
+
+
+def write_json(path: Path, machine: Mapping[str, str], results: Sequence[tuple[Row, Sequence[Outcome]]]) -> None:
+    """Write everything that was measured, every round of it, to `path`."""
+    rows = [
+        {
+            "name": row.name,
+            "title": row.title,
+            "unit": row.unit.value,
+            "goal": row.goal,
+            "subjects": [
+                {
+                    **asdict(outcome.subject),
+                    "goal": None if number == 0 else row.peers[number - 1].goal,
+                    "events": outcome.events,
+                    "median": median(outcome.figures) if outcome.by_round else None,
+                    "failure": outcome.failure,
+                    "rounds": [{"round": turn, **asdict(taken)} for turn, taken in outcome.by_round.items()],
+                }
+                for number, outcome in enumerate(outcomes)
+            ],
+        }
+        for row, outcomes in results
+    ]
+    path.write_text(json.dumps({"machine": dict(machine), "rows": rows}, indent=2) + "\n", encoding="utf-8")
+
+
+def _quiet(by_round: Mapping[int, Measurement]) -> Mapping[int, Measurement]:
+    return {turn: taken for turn, taken in by_round.items() if taken.noise is None} or by_round
+
+
+def _spread(figures: Sequence[float]) -> str:
+    return f"{_number(median(figures)):>10} ({_number(min(figures))}..{_number(max(figures))})"
+
+
+def _ratio(ours: Outcome, peer: Outcome) -> str:
+    """Return ours to the peer: the ratio of the medians, and the spread over rounds quiet for both, or over all."""
+    if not ours.by_round:
+        return ""
+    quiet = _quiet(ours.by_round).keys() & _quiet(peer.by_round).keys()
+    shared = quiet or ours.by_round.keys() & peer.by_round.keys()
+    ratios = [ours.by_round[turn].figure / peer.by_round[turn].figure for turn in shared]
+    overall = median(ours.figures) / median(peer.figures)
+    return f"  ours/peer {overall:.2f} ({min(ratios):.2f}..{max(ratios):.2f})"
+
+
+def _number(figure: float) -> str:
+    # Three digits are more than any of these figures deserves.
+    return f"{figure:,.0f}" if figure >= 100 else f"{figure:.3g}"  # noqa: PLR2004 - a count of digits

@@ -1,0 +1,129 @@
+//! Power cuts and killed processes, at every call to the storage.
+
+use std::sync::Arc;
+
+use batpak_core::error::Result;
+use batpak_core::header::Promise;
+use batpak_core::storage::{Effect, Fault, FaultyStorage, MemoryStorage, PendingWrite, Storage, Survival};
+use batpak_tests::clock::TestClock;
+use batpak_tests::crash_images::crash_images;
+use batpak_tests::journal::{events, is_log};
+use batpak_tests::witness::{Fate, Witness};
+
+/// Every kind of step that a journal knows: creation, singles and batches of each promise, rotation, close, reopen.
+fn life(storage: &Arc<dyn Storage>, witness: &mut Witness) -> Result<()> {
+    let clock = TestClock::new();
+    let store = witness.open(Arc::clone(storage), &clock)?;
+    witness.append(&store, Promise::Interval, 1, 40)?;
+    witness.append(&store, Promise::Manual, 3, 700)?;
+    witness.sync(&store)?;
+    witness.append(&store, Promise::Manual, 1, 900)?;
+    // The next ones do not fit: the segment is sealed with unsynced events in it.
+    witness.append(&store, Promise::Interval, 2, 1200)?;
+    witness.append(&store, Promise::Interval, 1, 5000)?;
+    witness.append(&store, Promise::Manual, 1, 10)?;
+    witness.close(&store)?;
+    let store = witness.open(Arc::clone(storage), &clock)?;
+    witness.append(&store, Promise::Always, 1, 600)?;
+    witness.append(&store, Promise::Interval, 4, 500)?;
+    witness.append(&store, Promise::Interval, 1, 2000)?;
+    witness.append(&store, Promise::Always, 2, 30)?;
+    witness.append(&store, Promise::Manual, 1, 100)?;
+    Ok(())
+}
+
+/// Stops the storage dead at each call in turn, and looks at every image of that moment.
+///
+/// What a journal had lost when it `begin`s stays lost, also for a process that is only killed.
+fn at_every_call(
+    lossy: bool,
+    begin: impl Fn() -> (MemoryStorage, Witness),
+    live: impl Fn(&Arc<dyn Storage>, &mut Witness) -> Result<()>,
+) {
+    let killed = if lossy { Fate::PowerCut } else { Fate::ProcessKill };
+    let (mut moments, mut images) = (0, 0);
+    for call in 1.. {
+        let (inner, mut witness) = begin();
+        let faulty = FaultyStorage::new(Arc::new(inner.clone()), [Fault::forever(call, Effect::Fails)]);
+        let storage: Arc<dyn Storage> = Arc::new(faulty.clone());
+        let outcome = live(&storage, &mut witness);
+        let Some(hit) = faulty.hit() else {
+            outcome.expect("no fault was met");
+            assert!(moments > 20 && images > moments, "only {moments} calls, {images} images");
+            return;
+        };
+        moments += 1;
+        witness.check(&inner.process_kill_image(), killed, &format!("killed at {hit}"));
+        for (description, image) in crash_images(&inner, 2, call) {
+            images += 1;
+            witness.check(&image, Fate::PowerCut, &format!("power cut at {hit}: {description}"));
+        }
+    }
+}
+
+#[test]
+fn no_power_cut_and_no_kill_loses_what_was_acknowledged() {
+    at_every_call(false, || (MemoryStorage::recording(), Witness::default()), life);
+}
+
+#[test]
+fn no_power_cut_and_no_kill_loses_what_was_acknowledged_in_a_signed_journal() {
+    at_every_call(false, || (MemoryStorage::recording(), Witness::signed()), life);
+}
+
+/// A journal that lost its power with two unsynced frames at the end, of which only the second arrived.
+fn torn() -> (MemoryStorage, Witness) {
+    let storage = MemoryStorage::recording();
+    let mut witness = Witness::default();
+    let store = witness.open(Arc::new(storage.clone()), &TestClock::new()).expect("open");
+    witness.append(&store, Promise::Manual, 1, 300).expect("append");
+    witness.sync(&store).expect("sync");
+    witness.append(&store, Promise::Manual, 1, 100).expect("append");
+    witness.append(&store, Promise::Interval, 1, 200).expect("append");
+    let log: Vec<PendingWrite> = storage.pending().into_iter().filter(|write| is_log(&write.name)).collect();
+    let [lost, _kept] = log.as_slice() else { panic!("two writes are at risk: {log:?}") };
+    let image = storage.crash_image(|write| if write == lost { Survival::LengthOnly } else { Survival::Kept });
+    (image, witness)
+}
+
+#[test]
+fn a_crash_during_recovery_is_recovered_too() {
+    at_every_call(true, torn, |storage, witness| {
+        let clock = TestClock::new();
+        let store = witness.open(Arc::clone(storage), &clock)?;
+        witness.settle(&store)?;
+        assert_eq!(store.report().path_taken, "recovered");
+        let told = events(&store, true)?.iter().filter(|event| event.kind.code() == 6).count();
+        assert_eq!(told, 1);
+        witness.append(&store, Promise::Manual, 1, 50)?;
+        witness.close(&store)
+    });
+}
+
+#[test]
+fn a_write_that_failed_and_was_taken_back_does_no_harm_when_the_power_goes() {
+    for effect in [Effect::FailsAfter, Effect::ShortWrite(100), Effect::ShortWrite(30)] {
+        for call in 1..60 {
+            let inner = MemoryStorage::recording();
+            let mut witness = Witness::default();
+            let clock = TestClock::new();
+            drop(witness.open(Arc::new(inner.clone()), &clock).expect("open"));
+            let faulty = FaultyStorage::new(Arc::new(inner.clone()), []);
+            let store = witness.open(Arc::new(faulty.clone()), &clock).expect("open");
+            faulty.arm(Fault::once(faulty.calls() + call, effect));
+            for (number, bytes) in [300, 90, 250, 40, 40, 200].into_iter().enumerate() {
+                // A failure is the caller's, who goes on.
+                let _ = witness.append(&store, Promise::Manual, 1 + number % 2, bytes);
+            }
+            for (description, image) in crash_images(&inner, 2, call) {
+                witness.check(&image, Fate::PowerCut, &format!("{:?}: {description}", faulty.hit()));
+            }
+            let hit = faulty.hit();
+            drop(store);
+            if hit.is_none() {
+                assert!(call > 6, "only {call} calls");
+                break;
+            }
+        }
+    }
+}

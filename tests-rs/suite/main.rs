@@ -1,0 +1,21 @@
+//! One binary; each topic is a module.
+
+mod clock;
+mod crash;
+mod crash_images;
+mod encoder;
+mod fault;
+mod faulty;
+mod forge;
+mod golden;
+mod limits;
+mod merkle;
+mod model;
+mod names;
+mod receipt;
+mod recovery;
+mod storage;
+mod tamper;
+mod threads;
+mod value;
+mod wire;
