@@ -78,6 +78,8 @@ fn escaping_knows_these() {
         ("\n\u{7F}\u{85}", "%0A%7F%C2%85"),
         ("e\u{301}", "e%CC%81"),
         ("é日本🦇", "é日本🦇"),
+        // Two marks in the other order than normal form has them.
+        ("\u{A3C}\u{16FF0}", "\u{A3C}%F0%96%BF%B0"),
     ] {
         assert_eq!(escape(text), escaped);
         assert_eq!(unescape(escaped).expect("escaped"), text);

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use unicode_normalization::char::canonical_combining_class;
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use crate::error::{Error, Result};
@@ -101,7 +102,10 @@ pub fn escape(text: &str) -> String {
         let special = character.is_control()
             || matches!(character, '/' | '|' | '=' | '%' | ':')
             || (character == '.' && last == '.')
-            || (!character.is_ascii() && is_nfc_quick(std::iter::once(character)) != IsNormalized::Yes);
+            || (!character.is_ascii() && is_nfc_quick(std::iter::once(character)) != IsNormalized::Yes)
+            // A mark that normal form would put before the last one.
+            || (canonical_combining_class(character) != 0
+                && canonical_combining_class(character) < canonical_combining_class(last));
         if special {
             let mut buffer = [0; 4];
             for byte in character.encode_utf8(&mut buffer).bytes() {

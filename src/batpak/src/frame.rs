@@ -93,6 +93,23 @@ impl FrameHeader {
         FRAME_HEADER_BYTES as u64 + self.body_length as u64
     }
 
+    /// Whether these 24 bytes were written at this place as a frame header that this version cannot know: an unfinished write never looks so.
+    #[must_use]
+    pub fn is_newer(bytes: &[u8; FRAME_HEADER_BYTES], place: Place<'_>) -> bool {
+        let (fixed, synced) = bytes.split_at(16);
+        let words: Vec<u32> =
+            fixed.chunks_exact(4).filter_map(|word| word.first_chunk()).map(|word| u32::from_le_bytes(*word)).collect();
+        let [body_length, stored, body_crc, count_and_flags] = *words else { return false };
+        let mut fields = [0; 16];
+        let (crc, rest) = fields.split_at_mut(4);
+        let (count, rest) = rest.split_at_mut(4);
+        crc.copy_from_slice(&body_crc.to_le_bytes());
+        count.copy_from_slice(&count_and_flags.to_le_bytes());
+        rest.copy_from_slice(synced);
+        let fits = crc32c::crc32c_append(place.seed(body_length), &fields) == stored;
+        fits && body_length != 0 && Self::decode(bytes, place).is_none()
+    }
+
     /// Reads 24 bytes; `None` unless they are a frame header written at this place.
     #[must_use]
     pub fn decode(bytes: &[u8; FRAME_HEADER_BYTES], place: Place<'_>) -> Option<Self> {

@@ -1,7 +1,7 @@
 //! `frontier`: how far the log was synced, rewritten after each sync (FORMAT.md section 8). Regenerable.
 
 use crate::error::Result;
-use crate::segment::{FORMAT_VERSION, FixedFields};
+use crate::segment::{FORMAT_VERSION, FixedFields, Flaw};
 use crate::storage::{Mode, Storage, StorageFile, missing_is_none, read_all};
 use std::sync::Arc;
 
@@ -75,7 +75,12 @@ pub enum Found {
 /// Reads the file.
 pub fn read(storage: &dyn Storage) -> Result<Found> {
     let Some(file) = missing_is_none(storage.open(NAME, Mode::Read))? else { return Ok(Found::Missing) };
-    Ok(Frontier::decode(&read_all(file.as_ref())?).map_or(Found::Damaged, Found::Valid))
+    let bytes = read_all(file.as_ref())?;
+    let name = storage.describe(NAME);
+    if let Err(Flaw::Version(error)) = FixedFields::new(&bytes).check(MAGIC, CHECKED, FRONTIER_BYTES, &name) {
+        return Err(error);
+    }
+    Ok(Frontier::decode(&bytes).map_or(Found::Damaged, Found::Valid))
 }
 
 /// Opens the file for rewriting, and makes it if need be. Its content need not be durable.

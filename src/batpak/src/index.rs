@@ -304,6 +304,8 @@ impl Index {
     pub fn page(&self, filter: &Filter, from: u64, until: u64, count: usize) -> Page {
         /// An unlucky filter gives the lock back after so many events.
         const EXAMINED_MAX: u64 = 65_536;
+        /// And a page is read into memory as a whole: it ends with the event that exceeds this.
+        const PAGE_BYTES_MAX: u64 = 4 * 1024 * 1024;
         let until = until.min(self.len());
         let list = match filter.source {
             Source::Nothing => Some(&[][..]),
@@ -313,14 +315,17 @@ impl Index {
             Source::Kind(kind) => Some(self.of_kind(kind)),
         };
         let mut page = Page { locations: Vec::with_capacity(count.min(256)), next: from, examined: 0 };
+        let mut page_bytes = 0;
         let mut take = |sequence: u64| {
-            if page.locations.len() >= count || page.examined >= EXAMINED_MAX {
+            if page.locations.len() >= count || page.examined >= EXAMINED_MAX || page_bytes >= PAGE_BYTES_MAX {
                 return false;
             }
             page.examined += 1;
             page.next = sequence + 1;
             if self.matches(filter, sequence) {
-                page.locations.extend(self.location(sequence));
+                let location = self.location(sequence);
+                page_bytes += location.as_ref().map_or(0, |location| u64::from(location.length));
+                page.locations.extend(location);
             }
             true
         };

@@ -78,6 +78,9 @@ impl PublicKey {
     /// From the 32 bytes of RFC 8032.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self> {
         let inner = VerifyingKey::from_bytes(bytes).map_err(|_| invalid("the bytes are not a point of the curve"))?;
+        if inner.to_edwards().compress().as_bytes() != bytes {
+            return Err(invalid("the bytes are not the canonical encoding of a point"));
+        }
         if inner.is_weak() {
             return Err(invalid("the point is of small order"));
         }

@@ -185,6 +185,7 @@ impl Loader<'_> {
         let decision = decide(Situation { last: next.is_none(), below_promise, ending });
         let reason = match decision {
             Decision::RefuseMissing => "events end here that are known to have been synced further on",
+            Decision::RefuseNewer => "a newer version of batpak wrote what follows; upgrade batpak",
             Decision::RefuseDamaged => "bytes that were synced are damaged or were changed",
             Decision::Clean | Decision::CutZeros | Decision::SetAside => {
                 let tail = if decision == Decision::SetAside { scan.tail()? } else { Vec::new() };

@@ -26,33 +26,36 @@ pub enum Decision {
     RefuseMissing,
     /// Refuse: synced bytes were changed.
     RefuseDamaged,
+    /// Refuse: a newer version wrote on.
+    RefuseNewer,
 }
 
 /// One row: which situations, and what then. `None` matches both.
 struct Row {
     last: Option<bool>,
-    below_promise: bool,
+    below_promise: Option<bool>,
     ending: &'static [Ending],
     decision: Decision,
 }
 
-const ANY: &[Ending] = &[Ending::EndOfFile, Ending::Zeros, Ending::Other];
+const ANY: &[Ending] = &[Ending::EndOfFile, Ending::Zeros, Ending::Newer, Ending::Other];
 
-const TABLE: [Row; 6] = [
+const TABLE: [Row; 7] = [
+    Row { last: None, below_promise: None, ending: &[Ending::Newer], decision: Decision::RefuseNewer },
     Row {
         last: None,
-        below_promise: true,
+        below_promise: Some(true),
         ending: &[Ending::EndOfFile, Ending::Zeros],
         decision: Decision::RefuseMissing,
     },
-    Row { last: None, below_promise: true, ending: &[Ending::Other], decision: Decision::RefuseDamaged },
-    Row { last: None, below_promise: false, ending: &[Ending::EndOfFile], decision: Decision::Clean },
-    Row { last: Some(true), below_promise: false, ending: &[Ending::Zeros], decision: Decision::CutZeros },
-    Row { last: Some(true), below_promise: false, ending: &[Ending::Other], decision: Decision::SetAside },
+    Row { last: None, below_promise: Some(true), ending: &[Ending::Other], decision: Decision::RefuseDamaged },
+    Row { last: None, below_promise: Some(false), ending: &[Ending::EndOfFile], decision: Decision::Clean },
+    Row { last: Some(true), below_promise: Some(false), ending: &[Ending::Zeros], decision: Decision::CutZeros },
+    Row { last: Some(true), below_promise: Some(false), ending: &[Ending::Other], decision: Decision::SetAside },
     // Sealing cuts to size and syncs before the next segment begins.
     Row {
         last: Some(false),
-        below_promise: false,
+        below_promise: Some(false),
         ending: &[Ending::Zeros, Ending::Other],
         decision: Decision::RefuseDamaged,
     },
@@ -61,7 +64,7 @@ const TABLE: [Row; 6] = [
 impl Row {
     fn matches(&self, situation: Situation) -> bool {
         self.last.is_none_or(|last| last == situation.last)
-            && self.below_promise == situation.below_promise
+            && self.below_promise.is_none_or(|below| below == situation.below_promise)
             && self.ending.contains(&situation.ending)
     }
 }

@@ -16,6 +16,8 @@ pub enum Ending {
     EndOfFile,
     /// Zero bytes only: space written ahead.
     Zeros,
+    /// A frame that a newer version wrote.
+    Newer,
     /// Anything else.
     Other,
 }
@@ -110,7 +112,12 @@ impl Scan {
         if self.offset >= self.length {
             return Ok(Ending::EndOfFile);
         }
-        let mut at = self.offset;
+        let (mut at, nonce) = (self.offset, self.header.nonce);
+        let place = Place { nonce: &nonce, offset: at };
+        let bytes = self.window(at, FRAME_HEADER_BYTES)?.and_then(|bytes| bytes.first_chunk());
+        if bytes.is_some_and(|bytes| FrameHeader::is_newer(bytes, place)) {
+            return Ok(Ending::Newer);
+        }
         while at < self.length {
             let count = usize::try_from(self.length - at).unwrap_or(usize::MAX).min(CHUNK_BYTES);
             match self.window(at, count)? {

@@ -43,7 +43,7 @@ pub(crate) fn settle_tail(storage: &dyn Storage, loaded: &Loaded) -> Result<Opti
             Some(cut)
         }
         Decision::CutZeros => None,
-        Decision::Clean | Decision::RefuseMissing | Decision::RefuseDamaged => return Ok(None),
+        Decision::Clean | Decision::RefuseMissing | Decision::RefuseDamaged | Decision::RefuseNewer => return Ok(None),
     };
     let file = storage.open(&segment::path(last.first_sequence), Mode::Write)?;
     file.truncate(last.end)?;

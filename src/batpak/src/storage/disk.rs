@@ -234,6 +234,16 @@ struct DiskLock {
     file: Mutex<Option<File>>,
 }
 
+impl Drop for DiskLock {
+    fn drop(&mut self) {
+        // Closing alone would leave the lock with a child that is between fork and exec. A forked child abandoned its copy, and unlocks nothing.
+        if let Some(file) = self.file.get_mut().take() {
+            // Nothing can be done about a failure; closing frees the lock as well.
+            let _ = file.unlock();
+        }
+    }
+}
+
 impl StorageLock for DiskLock {
     fn abandon_in_child(&self) {
         // Held only in this function, so another thread cannot have been inside it at the fork.

@@ -40,7 +40,13 @@ pub fn alone(receipt: &Receipt, public_key: Option<&PublicKey>, event: Option<&E
         compare(&mut verdict, receipt, event)?;
     }
     check_signature(&mut verdict, receipt, public_key.map_or(Expected::Unknown, Expected::Key))?;
+    verdict.rung = rung(&verdict);
     Ok(verdict)
+}
+
+/// A receipt reaches the chain if it fits an event; nothing that is wrong reaches anything.
+fn rung(verdict: &Verification) -> u8 {
+    u8::from(verdict.outcome != Outcome::Invalid && verdict.axes.order == Axis::Passed)
 }
 
 /// Compares with the event that the receipt should be of. The event's payload was checked when it was read.
@@ -49,7 +55,6 @@ fn compare(verdict: &mut Verification, receipt: &Receipt, event: &Event) -> Resu
     let sequence = fields.stamp.sequence;
     verdict.axes.content = Axis::Passed;
     verdict.axes.order = Axis::Passed;
-    verdict.rung = 1;
     if event.stamp.event_id != fields.stamp.event_id {
         find(verdict, "order", "event_id_mismatch", sequence, "the event has another id than the receipt says");
     }
@@ -149,6 +154,7 @@ pub(crate) fn in_journal(inner: &Inner, receipt: &Receipt, public_key: Option<&P
     let own = inner.substrate.key_at(sequence);
     let expected = public_key.or(own).map_or(Expected::Unsigned, Expected::Key);
     check_signature(&mut verdict, receipt, expected)?;
+    verdict.rung = rung(&verdict);
     Ok(verdict)
 }
 
