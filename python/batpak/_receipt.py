@@ -111,7 +111,9 @@ class AppendReceipt:
             stated = json.loads(receipt.to_json())
         except InvalidReceipt:
             raise
-        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+        except KeyError as error:
+            raise InvalidReceipt(f"not a receipt: the member {error} is missing") from error
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise InvalidReceipt(f"not a receipt: {error!r}") from error
         if not _same(members, stated):
             raise InvalidReceipt("not a receipt: its members contradict its header")
@@ -152,8 +154,10 @@ def _varint(number: int) -> bytes:
     return bytes(out)
 
 
-def _bytes_of(members: dict[str, object]) -> bytes:
+def _bytes_of(members: object) -> bytes:
     """The portable bytes that the JSON form's own members spell; the decoder checks them."""
+    if not isinstance(members, dict):
+        raise InvalidReceipt("not a receipt: the JSON form is an object")
     if members["batpak_receipt"] != _JSON_VERSION:
         raise InvalidReceipt("not a receipt: an unknown version of its JSON form")
     header = bytes.fromhex(_text(members["header"]))

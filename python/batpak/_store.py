@@ -12,6 +12,7 @@ from batpak import _batpak, _fork, _payloads
 from batpak._keys import PublicKey, SigningKey
 from batpak._reports import OpenReport, StoreStats
 from batpak._schema import Registry, default_registry
+from batpak._verify import core_key, core_receipt
 
 if TYPE_CHECKING:
     import os
@@ -372,7 +373,7 @@ class Store:
             JournalDamaged: the event's bytes changed on disk.
             StoreClosed, ForkedStore: this store cannot be used.
         """
-        return self._core.verify_receipt(receipt._source, None if public_key is None else public_key._core)
+        return self._core.verify_receipt(core_receipt(receipt), core_key(public_key))
 
     def verify(self) -> Verification:
         """Check the whole journal as it lies on disk: content, order with the chains, completeness, heads, signatures.

@@ -6,12 +6,38 @@ import os
 from typing import TYPE_CHECKING
 
 from batpak import _batpak
+from batpak._keys import PublicKey
+from batpak._receipt import AppendReceipt
 
 if TYPE_CHECKING:
     from batpak._batpak import Event
-    from batpak._keys import PublicKey
-    from batpak._receipt import AppendReceipt
     from batpak._verification import Verification
+
+
+def core_key(public_key: PublicKey | None) -> _batpak.PublicKey | None:
+    """The compiled half of a key.
+
+    Raises:
+        TypeError: it is no PublicKey.
+    """
+    if public_key is None:
+        return None
+    if not isinstance(public_key, PublicKey):
+        raise TypeError(f"public_key must be a batpak.PublicKey, not {type(public_key).__name__}")
+    return public_key._core
+
+
+def core_receipt(receipt: AppendReceipt) -> _batpak.ReceiptSource:
+    """The compiled half of a receipt.
+
+    Raises:
+        TypeError: it is no AppendReceipt.
+    """
+    if not isinstance(receipt, AppendReceipt):
+        raise TypeError(
+            f"receipt must be a batpak.AppendReceipt, not {type(receipt).__name__}; see from_bytes, from_json"
+        )
+    return receipt._source
 
 
 def verify(path: str | os.PathLike[str], *, public_key: PublicKey | None = None) -> Verification:
@@ -29,9 +55,10 @@ def verify(path: str | os.PathLike[str], *, public_key: PublicKey | None = None)
         The verdict.
 
     Raises:
-        StorageError: the operating system refused; StorageMissing if there is no such directory.
+        NotAJournal: there is no journal in the directory, or no directory.
+        StorageError: the operating system refused.
     """
-    return _batpak.verify_directory(os.fspath(path), None if public_key is None else public_key._core)
+    return _batpak.verify_directory(os.fspath(path), core_key(public_key))
 
 
 def verify_receipt(
@@ -48,5 +75,4 @@ def verify_receipt(
     Returns:
         The verdict; what could not be checked is ``not_checked``.
     """
-    key = None if public_key is None else public_key._core
-    return _batpak.verify_receipt(receipt._source, key, event)
+    return _batpak.verify_receipt(core_receipt(receipt), core_key(public_key), event)

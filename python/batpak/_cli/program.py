@@ -63,12 +63,18 @@ def run_as_main(program: Program, ended: Callable[[BaseException | None], None])
     ended(None)
 
 
+_REPLACED: list[ModuleType] = []
+"""The ``__main__`` modules that were replaced, for as long as the process lives."""
+
+
 def _fresh_main() -> ModuleType:
     """An empty ``__main__`` with the attributes that this version of Python gives one, in its order."""
     module = ModuleType("__main__")
     if "__annotations__" in vars(sys.modules["__main__"]):
         vars(module)["__annotations__"] = {}
     vars(module)["__builtins__"] = builtins
+    # CPython holds the first one's dict by a borrowed reference until it ends.
+    _REPLACED.append(sys.modules["__main__"])
     sys.modules["__main__"] = module
     return module
 

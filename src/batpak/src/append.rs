@@ -12,11 +12,12 @@ use crate::commit::{Commit, Written};
 use crate::entropy::Entropy;
 use crate::error::{Error, Result};
 use crate::event_id;
+use crate::files::Files;
 use crate::frame::{self, FrameSignature, Place};
 use crate::hash::{Hash, event_hash};
 use crate::header::{Promise, Stamp, encode_stamp};
 use crate::heads::Reason;
-use crate::index::{EntityHead, Entry, Index, SegmentEntry};
+use crate::index::{EntityHead, Entry, Index};
 use crate::key::statement;
 use crate::merkle;
 use crate::proposal::Proposal;
@@ -33,6 +34,7 @@ pub(crate) struct Parts<'a> {
     pub storage: &'a dyn Storage,
     pub clock: &'a dyn WallClock,
     pub entropy: &'a Entropy,
+    pub files: &'a Files,
     pub index: &'a RwLock<Index>,
     pub tree: &'a SharedTree,
     pub commit: &'a Commit,
@@ -188,8 +190,8 @@ fn rotate(parts: &Parts<'_>, writer: &mut Writer) -> Result<()> {
 pub(crate) fn begin_segment(parts: &Parts<'_>, writer: &mut Writer) -> Result<()> {
     let nonce = parts.entropy.sixteen()?;
     writer.active = Active::create(parts.storage, parts.journal_id, nonce, writer.next_sequence)?;
-    let segment = SegmentEntry { first_sequence: writer.next_sequence, file: Arc::clone(&writer.active.file) };
-    parts.index.write().add_segment(segment);
+    parts.files.keep(writer.next_sequence, Arc::clone(&writer.active.file));
+    parts.index.write().add_segment(writer.next_sequence);
     parts.commit.rotated(written(writer))
 }
 

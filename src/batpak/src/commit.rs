@@ -82,6 +82,11 @@ impl Commit {
         self.state.lock().failed.as_ref().map_or(Ok(()), |cause| Err(poisoned(cause)))
     }
 
+    /// The failure itself.
+    pub fn cause(&self) -> Option<Error> {
+        self.state.lock().failed.clone()
+    }
+
     /// Ends writing for good.
     pub fn poison(&self, cause: Error) {
         self.fail(&mut self.state.lock(), cause);

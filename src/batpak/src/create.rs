@@ -6,11 +6,14 @@ use crate::frontier;
 use crate::heads;
 use crate::meta;
 use crate::read;
-use crate::scan::Scan;
+use crate::scan::{Ending, Scan};
 use crate::segment::{self, DIRECTORY, first_sequence_of};
 use crate::storage::{Mode, Storage, is_unfinished, missing_is_none, remove_if_there, write_whole};
 use crate::store::Inner;
 use crate::writer::Active;
+
+/// Far above the frame of event 0: a name, an id, a key, a signature.
+const FIRST_FRAME_BYTES_MAX: u64 = 4096;
 
 /// What a directory is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +67,13 @@ fn holds_no_user_event(storage: &dyn Storage) -> Result<bool> {
     while scan.next_frame()?.is_some() {
         frames += 1;
     }
-    Ok(frames <= 1 && scan.synced_behind_damage()? == 0)
+    // Event 0 torn, or whole and nothing behind it; anything else is not what a crash leaves, and is looked at, not discarded.
+    let torn_bytes = scan.length() - scan.offset();
+    Ok(match frames {
+        0 => torn_bytes <= FIRST_FRAME_BYTES_MAX,
+        1 => scan.ending()? != Ending::Other,
+        _ => false,
+    })
 }
 
 /// Makes the files of an empty journal. Interrupted anywhere, it can begin anew.
@@ -85,7 +94,9 @@ pub(crate) fn create(storage: &dyn Storage) -> Result<()> {
 pub(crate) fn finish_creation(inner: &Inner) -> Result<()> {
     let location = inner.index.read().location(0);
     let Some(location) = location else { return Ok(()) };
-    location.file.sync()?;
+    if let Some(writer) = inner.writer.lock().as_ref() {
+        writer.active.file.sync()?;
+    }
     let record = read::record_bytes(inner.storage.as_ref(), &location)?;
     write_whole(inner.storage.as_ref(), meta::NAME, &meta::encode(&record)).map(drop)
 }

@@ -104,10 +104,7 @@ impl fmt::Display for Error {
             Self::ReadOnly => f.write_str("this store was opened with read_only=True; open the journal again to write"),
             Self::Forked => f.write_str("this store was opened before a fork; open the journal in the child itself"),
             Self::Poisoned { reason } => {
-                write!(
-                    f,
-                    "writing ended after a failure ({reason}); close this store and open the journal again to recover"
-                )
+                write!(f, "writing ended after a failure ({reason}); open the journal again to recover")
             }
             Self::UnsupportedFormat { file, version } => {
                 write!(

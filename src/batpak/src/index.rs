@@ -1,28 +1,15 @@
 //! Where every event is, in memory. Rebuilt from the log at open; readers share it with the one writer.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use crate::event_id::EventId;
 use crate::hash::Hash;
-use crate::storage::StorageFile;
-
-/// A segment that events lie in.
-#[derive(Clone, Debug)]
-pub struct SegmentEntry {
-    /// Sequence of its first event.
-    pub first_sequence: u64,
-    /// Open for reading.
-    pub file: Arc<dyn StorageFile>,
-}
 
 /// Where a record lies, and what its header hashes to.
 #[derive(Clone, Debug)]
 pub struct Location {
     /// The event.
     pub sequence: u64,
-    /// The file.
-    pub file: Arc<dyn StorageFile>,
     /// First sequence of the segment: its name.
     pub segment: u64,
     /// First byte of the record.
@@ -94,7 +81,8 @@ pub struct EntityHead {
 /// The index of a journal.
 #[derive(Debug, Default)]
 pub struct Index {
-    segments: Vec<SegmentEntry>,
+    /// First sequences, ascending.
+    segments: Vec<u64>,
     offsets: Vec<u64>,
     lengths: Vec<u32>,
     ids: Vec<EventId>,
@@ -193,12 +181,12 @@ impl Index {
 
     /// Names, and first sequences, of the segments, in order.
     pub fn segment_starts(&self) -> impl Iterator<Item = u64> + '_ {
-        self.segments.iter().map(|segment| segment.first_sequence)
+        self.segments.iter().copied()
     }
 
     /// The next events lie in this segment.
-    pub fn add_segment(&mut self, segment: SegmentEntry) {
-        self.segments.push(segment);
+    pub fn add_segment(&mut self, first_sequence: u64) {
+        self.segments.push(first_sequence);
     }
 
     /// Adds the next event.
@@ -218,12 +206,11 @@ impl Index {
     #[must_use]
     pub fn location(&self, sequence: u64) -> Option<Location> {
         let at = usize::try_from(sequence).ok()?;
-        let after = self.segments.partition_point(|segment| segment.first_sequence <= sequence);
-        let segment = self.segments.get(after.checked_sub(1)?)?;
+        let after = self.segments.partition_point(|first| *first <= sequence);
+        let segment = *self.segments.get(after.checked_sub(1)?)?;
         Some(Location {
             sequence,
-            file: Arc::clone(&segment.file),
-            segment: segment.first_sequence,
+            segment,
             offset: *self.offsets.get(at)?,
             length: *self.lengths.get(at)?,
             hash: *self.hashes.get(at)?,

@@ -9,6 +9,7 @@ pub mod coordinate;
 pub mod entropy;
 pub mod error;
 pub mod event_id;
+pub mod files;
 pub mod frame;
 pub mod frontier;
 pub mod hash;

@@ -1,13 +1,11 @@
 //! Reads a journal from its authority, the log, and decides nothing that changes a byte.
 
-use std::sync::Arc;
-
 use crate::error::{Error, Result};
 use crate::frame::{FrameHeader, decode_body};
 use crate::frontier;
 use crate::header::Header;
 use crate::heads::{self, Head, Heads};
-use crate::index::{Entry, Index, SegmentEntry};
+use crate::index::{Entry, Index};
 use crate::merkle::Tree;
 use crate::meta;
 use crate::order::Order;
@@ -168,11 +166,11 @@ impl Loader<'_> {
             ));
         }
         let file = self.storage.open(&path, self.mode)?;
-        let mut scan = Scan::begin(Arc::clone(&file), &name, start)?;
+        let mut scan = Scan::begin(file, &name, start)?;
         if scan.header.journal_id != self.journal_id {
             return Err(damaged(12, start, "the segment belongs to another journal"));
         }
-        self.index.add_segment(SegmentEntry { first_sequence: start, file });
+        self.index.add_segment(start);
         while let Some(frame) = scan.next_frame()? {
             self.frame(&frame, &name)?;
         }

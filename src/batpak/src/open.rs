@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::create::{Found, create, find, finish_creation};
 use crate::entropy::Entropy;
 use crate::error::{Error, Result};
+use crate::files::Files;
 use crate::frontier;
 use crate::hash::hex;
 use crate::header::{Encoding, Promise};
@@ -74,6 +75,7 @@ fn open_read_only(
     report.path_taken = "read_only";
     report.elapsed_us = elapsed_us(begun);
     let inner = Inner {
+        files: Files::new(Arc::clone(&storage)),
         storage,
         clock,
         config,
@@ -87,6 +89,7 @@ fn open_read_only(
         lock: Mutex::new(None),
         closed: AtomicBool::new(false),
         forked: AtomicBool::new(false),
+        pid: std::process::id(),
         report,
     };
     Ok(Store { inner: Arc::new(inner), interval_thread: Mutex::new(None) })
@@ -157,6 +160,7 @@ fn open_writable(
     let missed = missed_cuts(storage.as_ref(), &loaded.substrate, cut.as_ref())?;
     let journal_id = loaded.journal_id;
     let mut inner = Inner {
+        files: Files::new(Arc::clone(&storage)),
         storage,
         clock,
         journal_id,
@@ -169,9 +173,13 @@ fn open_writable(
         lock: Mutex::new(Some(lock)),
         closed: AtomicBool::new(false),
         forked: AtomicBool::new(false),
+        pid: std::process::id(),
         report: OpenReport::default(),
         config,
     };
+    if let Some(writer) = inner.writer.lock().as_ref() {
+        inner.files.keep(writer.active.first_sequence, Arc::clone(&writer.active.file));
+    }
     // 7. The journal's own events about this open; what is about loss or keys is synced before the store is handed out.
     if ends_sealed {
         begin_after_seal(&inner)?;
@@ -184,7 +192,9 @@ fn open_writable(
     // A journal without a frontier looks unfinished, so the first one is written before anybody knows of it.
     if created || new_key || !missed.is_empty() || report.frontier_rebuilt {
         let events = inner.index.read().len();
-        inner.parts()?.commit.wait(events, None)?;
+        let commit = inner.parts()?.commit;
+        // No store is handed out that could be closed and opened again, so the failure itself is the answer.
+        commit.wait(events, None).map_err(|error| commit.cause().unwrap_or(error))?;
     }
     report.elapsed_us = elapsed_us(begun);
     inner.report = report;

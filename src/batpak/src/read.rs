@@ -3,13 +3,14 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
+use crate::files::Files;
 use crate::hash::Hash;
 use crate::header::{Encoding, Header, Promise, Stamp};
 use crate::index::Location;
 use crate::kind::Kind;
 use crate::record::Record;
 use crate::segment;
-use crate::storage::Storage;
+use crate::storage::{Mode, Storage};
 
 /// Events that lie closer together than this are read in one go.
 const GAP_BYTES_MAX: u64 = 4096;
@@ -155,22 +156,23 @@ fn event_from(storage: &dyn Storage, location: &Location, bytes: &[u8]) -> Resul
 
 /// The bytes of one record, checked.
 pub fn record_bytes(storage: &dyn Storage, location: &Location) -> Result<Vec<u8>> {
+    let file = storage.open(&segment::path(location.segment), Mode::Read)?;
     let mut bytes = vec![0; location.length as usize];
-    let filled = location.file.read_at(&mut bytes, location.offset)?;
+    let filled = file.read_at(&mut bytes, location.offset)?;
     bytes.truncate(filled);
     event_from(storage, location, &bytes)?;
     Ok(bytes)
 }
 
 /// One event.
-pub fn event(storage: &dyn Storage, location: &Location) -> Result<Event> {
+pub fn event(files: &Files, location: &Location) -> Result<Event> {
     let mut bytes = vec![0; location.length as usize];
-    let filled = location.file.read_at(&mut bytes, location.offset)?;
-    event_from(storage, location, bytes.get(..filled).unwrap_or_default())
+    let filled = files.segment(location.segment)?.read_at(&mut bytes, location.offset)?;
+    event_from(files.storage(), location, bytes.get(..filled).unwrap_or_default())
 }
 
 /// Many events, in the order given; neighbours on disk are read together.
-pub fn events(storage: &dyn Storage, locations: &[Location]) -> Result<Vec<Event>> {
+pub fn events(files: &Files, locations: &[Location]) -> Result<Vec<Event>> {
     let mut events = Vec::with_capacity(locations.len());
     let mut rest = locations;
     while let Some(first) = rest.first() {
@@ -189,12 +191,12 @@ pub fn events(storage: &dyn Storage, locations: &[Location]) -> Result<Vec<Event
         let more = rest.iter().skip(1).take_while(|location| near(&mut end, location)).count();
         let (run, after) = rest.split_at(more + 1);
         let mut bytes = vec![0; usize::try_from(end - first.offset).unwrap_or(0)];
-        let filled = first.file.read_at(&mut bytes, first.offset)?;
+        let filled = files.segment(first.segment)?.read_at(&mut bytes, first.offset)?;
         bytes.truncate(filled);
         for location in run {
             let from = usize::try_from(location.offset - first.offset).unwrap_or(usize::MAX);
             let record = bytes.get(from..).and_then(|rest| rest.get(..location.length as usize)).unwrap_or_default();
-            events.push(event_from(storage, location, record)?);
+            events.push(event_from(files.storage(), location, record)?);
         }
         rest = after;
     }

@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::error::{Error, Result, StorageFailure};
 use crate::event_id::EventId;
+use crate::files::Files;
 use crate::header::Promise;
 use crate::heads::Reason;
 use crate::index::{Index, Location, Page, Query};
@@ -33,6 +34,8 @@ use crate::writer::Writer;
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub storage: Arc<dyn Storage>,
+    /// Segments open for reading.
+    pub files: Files,
     pub clock: Arc<dyn WallClock>,
     pub config: Config,
     pub journal_id: [u8; 16],
@@ -50,6 +53,8 @@ pub(crate) struct Inner {
     pub lock: Mutex<Option<Box<dyn StorageLock>>>,
     pub closed: AtomicBool,
     pub forked: AtomicBool,
+    /// Of the process that opened it.
+    pub pid: u32,
     pub report: OpenReport,
 }
 
@@ -59,6 +64,7 @@ impl Inner {
             storage: self.storage.as_ref(),
             clock: self.clock.as_ref(),
             entropy: &self.entropy,
+            files: &self.files,
             index: &self.index,
             tree: &self.tree,
             commit: self.commit.as_ref().ok_or(Error::ReadOnly)?,
@@ -91,11 +97,14 @@ impl Store {
         Self::open_with(Arc::new(DiskStorage::new(path)), clock, config)
     }
 
-    /// Refuses a forked child before it touches any lock, and a store that was closed.
+    /// Refuses a forked child before it touches any lock. The mark is set by the at-fork handler; a fork that went past it shows in the pid.
+    fn own(&self) -> Result<&Inner> {
+        if self.is_forked() { Err(Error::Forked) } else { Ok(&self.inner) }
+    }
+
+    /// Refuses a forked child, and a store that was closed.
     fn usable(&self) -> Result<&Inner> {
-        if self.inner.forked.load(Ordering::Acquire) {
-            return Err(Error::Forked);
-        }
+        self.own()?;
         if self.inner.closed.load(Ordering::Acquire) {
             return Err(Error::Closed);
         }
@@ -166,7 +175,8 @@ impl Store {
 
     /// Waits until so many events are durable, syncing if nobody else does. `false` after `timeout`.
     pub fn wait_durable(&self, events: u64, timeout: Option<Duration>) -> Result<bool> {
-        let inner = self.usable()?;
+        // Closing makes everything durable: whoever waits for an event that exists learns that, and not that the store was closed.
+        let inner = self.own()?;
         let commit = inner.commit.as_ref().ok_or(Error::ReadOnly)?;
         // Nothing would ever make an event durable that does not exist.
         if events > inner.index.read().len() {
@@ -207,7 +217,7 @@ impl Store {
     /// Whether this is a forked child's copy.
     #[must_use]
     pub fn is_forked(&self) -> bool {
-        self.inner.forked.load(Ordering::Acquire)
+        self.inner.forked.load(Ordering::Acquire) || std::process::id() != self.inner.pid
     }
 
     /// Whether `close` was called.
@@ -230,7 +240,7 @@ impl Store {
     /// One event.
     pub fn get(&self, sequence: u64) -> Result<Event> {
         let location = self.location(sequence)?;
-        read::event(self.inner.storage.as_ref(), &location)
+        read::event(&self.inner.files, &location)
     }
 
     /// The matches among at most so many events from `from` on, and where to go on.
@@ -242,7 +252,7 @@ impl Store {
             let filter = index.filter(query);
             index.page(&filter, from, until, count)
         };
-        Ok((read::events(inner.storage.as_ref(), &page.locations)?, page))
+        Ok((read::events(&inner.files, &page.locations)?, page))
     }
 
     /// The event that this one chains to, checked against the hash in the chain.
@@ -284,8 +294,7 @@ impl Store {
         let index = inner.index.read();
         let mut log_bytes = 0;
         for start in index.segment_starts() {
-            let end = index.location(start).map(|location| location.file.length()).transpose()?;
-            log_bytes += end.unwrap_or(crate::segment::SEGMENT_HEADER_BYTES as u64);
+            log_bytes += inner.files.segment(start)?.length()?;
         }
         Ok(Stats {
             events: index.len(),
@@ -304,7 +313,7 @@ impl Store {
     /// Makes everything durable, writes the head, gives the lock back. The second call does nothing. After an error the store is closed
     /// all the same, and what was not durable is in doubt.
     pub fn close(&self) -> Result<()> {
-        if self.inner.forked.load(Ordering::Acquire) {
+        if self.is_forked() {
             return Ok(());
         }
         let mut writer = self.inner.writer.lock();
@@ -320,6 +329,7 @@ impl Store {
             // It panics nowhere; and if it did, the log is complete without it.
             let _ = thread.join();
         }
+        self.inner.files.close();
         drop(self.inner.lock.lock().take());
         outcome
     }
@@ -338,7 +348,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        if self.inner.forked.load(Ordering::Acquire) {
+        if self.is_forked() {
             // The thread belongs to the parent.
             std::mem::forget(self.interval_thread.lock().take());
             return;

@@ -12,7 +12,7 @@ where
 {
     value.extract().map_err(|error: PyErr| {
         if error.is_instance_of::<PyOverflowError>(value.py()) {
-            plain(value.py(), class, &format!("{what} {value} is out of range"))
+            plain(value.py(), class, &format!("{what} is out of range"))
         } else {
             error
         }

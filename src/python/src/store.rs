@@ -78,7 +78,8 @@ impl CoreStore {
 
     fn sequence_of(&self, py: Python<'_>, reference: &Bound<'_, PyAny>) -> PyResult<u64> {
         if reference.is_exact_instance_of::<PyInt>() {
-            let none = || batpak_core::Error::EventNotFound { reference: reference.to_string() };
+            // Not the number itself: Python refuses to print a very long one.
+            let none = || batpak_core::Error::EventNotFound { reference: "of a sequence outside 0..2^64".to_owned() };
             return reference.extract().map_err(|_| crate::errors::to_python(py, &none()));
         }
         let id = if let Ok(text) = reference.cast::<PyString>() {
@@ -373,7 +374,7 @@ pub fn verify_directory<'py>(
     let signals = Signals::new();
     let key = public_key.map(|key| &key.core);
     let storage = batpak_core::storage::DiskStorage::new(path);
-    let result = detached(py, || batpak_core::verify::journal(&storage, None, key, &|| signals.came()));
+    let result = detached(py, || batpak_core::verify::directory(&storage, key, &|| signals.came()));
     verdict(py, &signals.settle(result)?)
 }
 

@@ -24,6 +24,18 @@ impl DiskStorage {
         Self { root: root.into() }
     }
 
+    fn lock_directory(&self) -> Result<Option<File>> {
+        if !cfg!(unix) {
+            return Ok(None);
+        }
+        let directory = File::open(&self.root).map_err(|error| failure("open", &self.root, &error))?;
+        match directory.try_lock() {
+            Ok(()) => Ok(Some(directory)),
+            Err(TryLockError::WouldBlock) => Err(Error::Locked { path: self.describe(""), pid: None }),
+            Err(TryLockError::Error(_)) => Ok(None),
+        }
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         if name.is_empty() { self.root.clone() } else { self.root.join(name) }
     }
@@ -57,7 +69,8 @@ impl Storage for DiskStorage {
         options.read(true).write(mode != Mode::Read).create_new(mode == Mode::Create);
         let operation = if mode == Mode::Create { "create" } else { "open" };
         let file = options.open(&path).map_err(|error| failure(operation, &path, &error))?;
-        Ok(Arc::new(DiskFile { file, path }))
+        let identity = position::identity(&file).map_err(|error| failure(operation, &path, &error))?.file;
+        Ok(Arc::new(DiskFile { file, path, identity }))
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<()> {
@@ -107,10 +120,12 @@ impl Storage for DiskStorage {
             }
             Err(TryLockError::Error(error)) => return Err(fail("lock", &error)),
         }
+        // Whoever deletes LOCK does not open the way for a second writer: the directory itself is locked too, where that can be done.
+        let directory = self.lock_directory()?;
         file.set_len(0).map_err(|error| fail("truncate", &error))?;
         file.seek(SeekFrom::Start(0)).map_err(|error| fail("write", &error))?;
         writeln!(file, "{}", std::process::id()).map_err(|error| fail("write", &error))?;
-        Ok(Box::new(DiskLock { file: Mutex::new(Some(file)) }))
+        Ok(Box::new(DiskLock { files: Mutex::new([Some(file), directory].into_iter().flatten().collect()) }))
     }
 
     fn describe(&self, name: &str) -> String {
@@ -136,6 +151,14 @@ fn sync_directory_at(path: &Path) -> Result<()> {
 struct DiskFile {
     file: File,
     path: PathBuf,
+    /// Device and number of the file that was opened.
+    identity: (u64, u64),
+}
+
+/// Which file a descriptor means, and how many names it has.
+struct Identity {
+    file: (u64, u64),
+    links: u64,
 }
 
 impl StorageFile for DiskFile {
@@ -167,17 +190,23 @@ impl StorageFile for DiskFile {
 
     fn sync(&self) -> Result<()> {
         self.file.sync_data().map_err(|error| failure("sync", &self.path, &error))?;
-        // A deleted file takes bytes and syncs without a murmur, and keeps nothing.
-        if position::links(&self.file).map_err(|error| failure("sync", &self.path, &error))? == 0 {
-            return Err(Error::Storage(StorageFailure {
-                operation: "sync",
-                path: self.path.display().to_string(),
-                errno: None,
-                kind: ErrorKind::NotFound,
-                message: "the file was deleted while it was open".to_owned(),
-            }));
-        }
-        Ok(())
+        // A deleted file takes bytes and syncs without a murmur, and keeps nothing; and a program that closes descriptors which are not its
+        // own gives ours to another file.
+        let now = position::identity(&self.file).map_err(|error| failure("sync", &self.path, &error))?;
+        let message = if now.links == 0 {
+            "the file was deleted while it was open"
+        } else if now.file != self.identity {
+            "the descriptor was closed by another part of this program, and belongs to another file now"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Storage(StorageFailure {
+            operation: "sync",
+            path: self.path.display().to_string(),
+            errno: None,
+            kind: ErrorKind::NotFound,
+            message: message.to_owned(),
+        }))
     }
 
     fn truncate(&self, length: u64) -> Result<()> {
@@ -195,6 +224,8 @@ mod position {
     use std::io;
     use std::os::unix::fs::{FileExt, MetadataExt};
 
+    use super::Identity;
+
     pub fn read(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         file.read_at(buffer, offset)
     }
@@ -203,8 +234,9 @@ mod position {
         file.write_at(bytes, offset)
     }
 
-    pub fn links(file: &File) -> io::Result<u64> {
-        Ok(file.metadata()?.nlink())
+    pub fn identity(file: &File) -> io::Result<Identity> {
+        let metadata = file.metadata()?;
+        Ok(Identity { file: (metadata.dev(), metadata.ino()), links: metadata.nlink() })
     }
 }
 
@@ -214,6 +246,8 @@ mod position {
     use std::io;
     use std::os::windows::fs::FileExt;
 
+    use super::Identity;
+
     pub fn read(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         file.seek_read(buffer, offset)
     }
@@ -222,22 +256,22 @@ mod position {
         file.seek_write(bytes, offset)
     }
 
-    // An open file cannot be deleted here.
-    pub fn links(_file: &File) -> io::Result<u64> {
-        Ok(1)
+    // An open file cannot be deleted here, and descriptors are not small numbers that a program guesses.
+    pub fn identity(_file: &File) -> io::Result<Identity> {
+        Ok(Identity { file: (0, 0), links: 1 })
     }
 }
 
 #[derive(Debug)]
 struct DiskLock {
-    /// Dropping the file frees the lock, unless a forked child's copy is still open.
-    file: Mutex<Option<File>>,
+    /// LOCK and the directory.
+    files: Mutex<Vec<File>>,
 }
 
 impl Drop for DiskLock {
     fn drop(&mut self) {
         // Closing alone would leave the lock with a child that is between fork and exec. A forked child abandoned its copy, and unlocks nothing.
-        if let Some(file) = self.file.get_mut().take() {
+        for file in self.files.get_mut().drain(..) {
             // Nothing can be done about a failure; closing frees the lock as well.
             let _ = file.unlock();
         }
@@ -247,8 +281,8 @@ impl Drop for DiskLock {
 impl StorageLock for DiskLock {
     fn abandon_in_child(&self) {
         // Held only in this function, so another thread cannot have been inside it at the fork.
-        if let Some(mut file) = self.file.try_lock() {
-            drop(file.take());
+        if let Some(mut files) = self.files.try_lock() {
+            files.clear();
         }
     }
 }

@@ -334,12 +334,19 @@ impl Check<'_> {
         self.check_sealed_heads();
         self.check_meta()?;
         self.check_recovered()?;
-        let Self { mut verdict, promised, signed_frames, frames, heads, substrate, public_key, tree, .. } = self;
+        let Self {
+            mut verdict, promised, signed_frames, frames, heads, next_head, substrate, public_key, tree, ..
+        } = self;
         verdict.events = tree.size();
         verdict.complete_to = Some(promised);
         let axes = &mut verdict.axes;
         settle(&mut axes.completeness, Axis::Passed);
-        settle(&mut axes.anchors, if heads.is_empty() { Axis::Absent } else { Axis::Passed });
+        // A head beyond the end of the log was compared with nothing.
+        let anchors = if next_head == heads.len() { Axis::Passed } else { Axis::NotChecked };
+        settle(&mut axes.anchors, if heads.is_empty() { Axis::Absent } else { anchors });
+        if tree.size() == 0 {
+            settle(&mut axes.order, Axis::NotChecked);
+        }
         let keyed = public_key.is_some() || substrate.key.is_some();
         settle(&mut axes.signatures, if keyed { Axis::Passed } else { Axis::Absent });
         verdict.rung = u8::from(axes.order == Axis::Passed && axes.content == Axis::Passed);

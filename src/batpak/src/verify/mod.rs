@@ -4,3 +4,21 @@ mod journal;
 pub mod receipt;
 
 pub use journal::journal;
+
+use crate::create::{Found, find};
+use crate::error::{Error, Result};
+use crate::key::PublicKey;
+use crate::storage::Storage;
+use crate::verification::Verification;
+
+/// Checks the journal in a directory; a directory that holds none is an error, not a finding.
+pub fn directory(
+    storage: &dyn Storage,
+    public_key: Option<&PublicKey>,
+    interrupted: &dyn Fn() -> bool,
+) -> Result<Verification> {
+    if find(storage)? == Found::Nothing {
+        return Err(Error::NotAJournal { path: storage.describe(""), reason: "there is no journal here".to_owned() });
+    }
+    journal(storage, None, public_key, interrupted)
+}

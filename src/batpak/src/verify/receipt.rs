@@ -166,7 +166,7 @@ fn committed(inner: &Inner, sequence: u64, id: &[u8; 16]) -> Result<Option<Event
     };
     let location = location.and_then(|sequence| inner.index.read().location(sequence));
     let Some(location) = location else { return Ok(None) };
-    let event = read::event(inner.storage.as_ref(), &location)?;
+    let event = read::event(&inner.files, &location)?;
     // After a cut, another event took the sequence of the lost one.
     let replaced = event.stamp.event_id != *id && lost(inner, id, sequence);
     Ok(Some(event).filter(|_| !replaced))
