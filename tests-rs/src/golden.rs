@@ -240,7 +240,7 @@ pub fn receipt_json(receipt: &Receipt) -> Json {
     let fields = receipt.fields().expect("a header");
     json!({
         "batpak_receipt": 1,
-        "journal_id": hex(&fields.journal_id),
+        "journal_id": uuid_text(&fields.journal_id),
         "event_id": uuid_text(&fields.stamp.event_id),
         "sequence": fields.stamp.sequence,
         "clock": fields.stamp.clock,
