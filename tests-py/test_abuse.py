@@ -111,20 +111,28 @@ def test_more_segments_than_a_process_may_have_files(tmp_path: Path) -> None:
 
 def test_a_fork_past_python_is_noticed(tmp_path: Path) -> None:
     code = """
-import batpak, ctypes, os, sys
+import batpak, ctypes, gc, os, sys
 store = batpak.Store.open(sys.argv[1], durability="manual")
 pid = ctypes.PyDLL(None).fork()
 if pid == 0:
+    status = 1
     try:
         store.append(batpak.Coordinate("a", "b"), {}, kind=0xF001)
     except batpak.ForkedStore:
-        os._exit(7)
-    os._exit(1)
+        status = 7
+    # Dropping the child's copy must not unlock the parent's.
+    del store
+    gc.collect()
+    os._exit(status)
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), store.append(batpak.Coordinate("a", "b"), {}, kind=0xF001).sequence)
+try:
+    batpak.Store.open(sys.argv[1])
+except batpak.StoreLocked:
+    print("locked")
 store.close()
 """
     done = run(code, str(tmp_path / "journal"))
-    assert done.stdout.split() == ["7", "1"], done.stderr
+    assert done.stdout.split() == ["7", "1", "locked"], done.stderr
 
 
 def test_verify_beside_a_writer_that_seals_finds_nothing(tmp_path: Path) -> None:

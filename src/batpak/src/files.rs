@@ -35,31 +35,28 @@ impl Files {
 
     /// Takes in a segment that is open already: the one that is written to.
     pub fn keep(&self, first_sequence: u64, file: Arc<dyn StorageFile>) {
-        let mut open = self.open.lock();
-        open.push_front((first_sequence, file));
-        open.truncate(OPEN_MAX);
+        put_first(&mut self.open.lock(), first_sequence, file);
     }
 
     /// The segment of this name.
     pub fn segment(&self, first_sequence: u64) -> Result<Arc<dyn StorageFile>> {
         let mut open = self.open.lock();
-        if let Some(at) = open.iter().position(|(known, _)| *known == first_sequence) {
-            if at > 0 {
-                open.swap(0, at);
-            }
-        } else {
-            let file = self.storage.open(&segment::path(first_sequence), Mode::Read)?;
-            open.push_front((first_sequence, file));
-            open.truncate(OPEN_MAX);
-        }
-        match open.front() {
-            Some((_, file)) => Ok(Arc::clone(file)),
-            None => self.storage.open(&segment::path(first_sequence), Mode::Read),
-        }
+        let known = open.iter().position(|(known, _)| *known == first_sequence).and_then(|at| open.remove(at));
+        let file = match known {
+            Some((_, file)) => file,
+            None => self.storage.open(&segment::path(first_sequence), Mode::Read)?,
+        };
+        put_first(&mut open, first_sequence, Arc::clone(&file));
+        Ok(file)
     }
 
     /// Closes them all, but those being read just now.
     pub fn close(&self) {
         self.open.lock().clear();
     }
+}
+
+fn put_first(open: &mut VecDeque<(u64, Arc<dyn StorageFile>)>, first_sequence: u64, file: Arc<dyn StorageFile>) {
+    open.push_front((first_sequence, file));
+    open.truncate(OPEN_MAX);
 }

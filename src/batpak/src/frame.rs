@@ -66,14 +66,16 @@ impl Place<'_> {
         crc32c::crc32c_append(self.seed(length_u32(body.len())), body)
     }
 
-    fn header_crc(&self, header: &FrameHeader) -> u32 {
-        let mut fields = [0; 16];
-        let (crc, rest) = fields.split_at_mut(4);
-        let (count, synced) = rest.split_at_mut(4);
-        crc.copy_from_slice(&header.body_crc.to_le_bytes());
-        count.copy_from_slice(&header.count_and_flags().to_le_bytes());
-        synced.copy_from_slice(&header.synced_through.to_le_bytes());
-        crc32c::crc32c_append(self.seed(header.body_length), &fields)
+    /// Over the fields behind it: body CRC, count and flags, `synced_through`.
+    fn header_crc(&self, body_length: u32, fields: &[u8]) -> u32 {
+        crc32c::crc32c_append(self.seed(body_length), fields)
+    }
+
+    /// Whether these bytes were written at this place as a frame header, of whatever version.
+    fn header_fits(&self, bytes: &[u8; FRAME_HEADER_BYTES]) -> bool {
+        let [l0, l1, l2, l3, h0, h1, h2, h3, fields @ ..] = bytes;
+        let stored = u32::from_le_bytes([*h0, *h1, *h2, *h3]);
+        self.header_crc(u32::from_le_bytes([*l0, *l1, *l2, *l3]), fields) == stored
     }
 }
 
@@ -96,24 +98,14 @@ impl FrameHeader {
     /// Whether these 24 bytes were written at this place as a frame header that this version cannot know: an unfinished write never looks so.
     #[must_use]
     pub fn is_newer(bytes: &[u8; FRAME_HEADER_BYTES], place: Place<'_>) -> bool {
-        let (fixed, synced) = bytes.split_at(16);
-        let words: Vec<u32> =
-            fixed.chunks_exact(4).filter_map(|word| word.first_chunk()).map(|word| u32::from_le_bytes(*word)).collect();
-        let [body_length, stored, body_crc, count_and_flags] = *words else { return false };
-        let mut fields = [0; 16];
-        let (crc, rest) = fields.split_at_mut(4);
-        let (count, rest) = rest.split_at_mut(4);
-        crc.copy_from_slice(&body_crc.to_le_bytes());
-        count.copy_from_slice(&count_and_flags.to_le_bytes());
-        rest.copy_from_slice(synced);
-        let fits = crc32c::crc32c_append(place.seed(body_length), &fields) == stored;
-        fits && body_length != 0 && Self::decode(bytes, place).is_none()
+        // Zeros, written ahead, are no frame.
+        bytes.iter().take(4).any(|byte| *byte != 0) && place.header_fits(bytes) && Self::decode(bytes, place).is_none()
     }
 
     /// Reads 24 bytes; `None` unless they are a frame header written at this place.
     #[must_use]
     pub fn decode(bytes: &[u8; FRAME_HEADER_BYTES], place: Place<'_>) -> Option<Self> {
-        let [l0, l1, l2, l3, h0, h1, h2, h3, b0, b1, b2, b3, c0, c1, c2, c3, synced @ ..] = *bytes;
+        let [l0, l1, l2, l3, _, _, _, _, b0, b1, b2, b3, c0, c1, c2, c3, synced @ ..] = *bytes;
         let body_length = u32::from_le_bytes([l0, l1, l2, l3]);
         let count_and_flags = u32::from_le_bytes([c0, c1, c2, c3]);
         let count = count_and_flags & ((1 << COUNT_BITS) - 1);
@@ -131,7 +123,7 @@ impl FrameHeader {
             signed: flags & SIGNED != 0,
             synced_through: u64::from_le_bytes(synced),
         };
-        (place.header_crc(&header) == u32::from_le_bytes([h0, h1, h2, h3])).then_some(header)
+        place.header_fits(bytes).then_some(header)
     }
 
     /// Whether these are the bytes that were written after this header at this place.
@@ -177,17 +169,17 @@ pub fn seal(
         signed: signature.is_some(),
         synced_through,
     };
-    let fields = [
-        header.body_length.to_le_bytes(),
-        place.header_crc(&header).to_le_bytes(),
-        header.body_crc.to_le_bytes(),
-        header.count_and_flags().to_le_bytes(),
-    ];
-    let (fixed, synced) = head.split_at_mut(16);
-    for (room, field) in fixed.chunks_exact_mut(4).zip(fields) {
-        room.copy_from_slice(&field);
-    }
-    synced.copy_from_slice(&synced_through.to_le_bytes());
+    let mut fields = [0; 16];
+    let (crc, rest) = fields.split_at_mut(4);
+    let (count, synced) = rest.split_at_mut(4);
+    crc.copy_from_slice(&header.body_crc.to_le_bytes());
+    count.copy_from_slice(&header.count_and_flags().to_le_bytes());
+    synced.copy_from_slice(&header.synced_through.to_le_bytes());
+    let (length, rest) = head.split_at_mut(4);
+    let (header_crc, behind) = rest.split_at_mut(4);
+    length.copy_from_slice(&header.body_length.to_le_bytes());
+    header_crc.copy_from_slice(&place.header_crc(header.body_length, &fields).to_le_bytes());
+    behind.copy_from_slice(&fields);
     Ok(())
 }
 

@@ -291,11 +291,12 @@ impl Store {
     pub fn stats(&self) -> Result<Stats> {
         let inner = self.usable()?;
         let durable_events = self.durable()?;
-        let index = inner.index.read();
+        let starts: Vec<u64> = inner.index.read().segment_starts().collect();
         let mut log_bytes = 0;
-        for start in index.segment_starts() {
+        for start in starts {
             log_bytes += inner.files.segment(start)?.length()?;
         }
+        let index = inner.index.read();
         Ok(Stats {
             events: index.len(),
             system_events: index.system_events(),

@@ -125,7 +125,10 @@ impl Storage for DiskStorage {
         file.set_len(0).map_err(|error| fail("truncate", &error))?;
         file.seek(SeekFrom::Start(0)).map_err(|error| fail("write", &error))?;
         writeln!(file, "{}", std::process::id()).map_err(|error| fail("write", &error))?;
-        Ok(Box::new(DiskLock { files: Mutex::new([Some(file), directory].into_iter().flatten().collect()) }))
+        Ok(Box::new(DiskLock {
+            files: Mutex::new([Some(file), directory].into_iter().flatten().collect()),
+            pid: std::process::id(),
+        }))
     }
 
     fn describe(&self, name: &str) -> String {
@@ -277,11 +280,17 @@ mod position {
 struct DiskLock {
     /// LOCK and the directory.
     files: Mutex<Vec<File>>,
+    /// Of the process that holds it.
+    pid: u32,
 }
 
 impl Drop for DiskLock {
     fn drop(&mut self) {
-        // Closing alone would leave the lock with a child that is between fork and exec. A forked child abandoned its copy, and unlocks nothing.
+        // A forked child shares the lock with its parent, and must not unlock it; closing its copy is all it may do.
+        if std::process::id() != self.pid {
+            return;
+        }
+        // Closing alone would leave the lock with a child that is between fork and exec.
         for file in self.files.get_mut().drain(..) {
             // Nothing can be done about a failure; closing frees the lock as well.
             let _ = file.unlock();
