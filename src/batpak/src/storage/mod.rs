@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 pub use disk::DiskStorage;
 pub use faulty::{Effect, Fault, FaultyStorage};
-pub use memory::{MemoryStorage, PendingChange, PendingWrite, Survival};
+pub use memory::{Chance, MemoryStorage, PendingChange, PendingWrite, Survival};
 
 use crate::error::Result;
 
