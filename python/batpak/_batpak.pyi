@@ -516,7 +516,7 @@ class MemoryDisk:
         """
         Every file's bytes by name, in the order of names.
         """
-    def lengths(self, /) -> dict[str, int]:
+    def sizes(self, /) -> dict[str, int]:
         """
         Every file's length by name, in the order of names.
         """

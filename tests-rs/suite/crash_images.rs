@@ -206,8 +206,8 @@ fn an_import_may_record_from_then_on() {
     assert_eq!(storage.pending().len(), 3);
     assert_eq!(lost(&storage), given);
     assert_eq!(kept(&storage), storage.export());
-    let lengths: Vec<(String, u64)> = storage.lengths().into_iter().collect();
-    assert_eq!(lengths, [("b".to_owned(), 0), ("d/c".to_owned(), 3), ("d/e/a".to_owned(), 1)]);
+    let sizes: Vec<(String, u64)> = storage.sizes().into_iter().collect();
+    assert_eq!(sizes, [("b".to_owned(), 0), ("d/c".to_owned(), 3), ("d/e/a".to_owned(), 1)]);
 }
 
 #[test]

@@ -154,14 +154,14 @@ class MemoryDisk:
         return _batpak.verify_directory(_batpak.Place.memory(self._core, None, None), core_key(public_key))
 
     def __repr__(self) -> str:
-        lengths = self._core.lengths().values()
+        sizes = self._core.sizes().values()
         unsynced = self._core.unsynced()
-        return f"<batpak.testing.MemoryDisk {len(lengths)} files, {sum(lengths)} bytes, {unsynced} unsynced changes>"
+        return f"<batpak.testing.MemoryDisk {len(sizes)} files, {sum(sizes)} bytes, {unsynced} unsynced changes>"
 
     def _repr_html_(self) -> str:
         from batpak._html import table
 
-        return table(repr(self), self._core.lengths())
+        return table(repr(self), self._core.sizes())
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("a MemoryDisk is not pickled; use copy(), or pass its files()")

@@ -37,8 +37,8 @@ impl MemoryDisk {
     }
 
     /// Every file's length by name, in the order of names.
-    fn lengths(&self, py: Python<'_>) -> BTreeMap<String, u64> {
-        py.detach(|| self.core.lengths())
+    fn sizes(&self, py: Python<'_>) -> BTreeMap<String, u64> {
+        py.detach(|| self.core.sizes())
     }
 
     /// How many changes a power cut could lose now.

@@ -267,7 +267,7 @@ impl MemoryStorage {
 
     /// Every file's length in bytes.
     #[must_use]
-    pub fn lengths(&self) -> BTreeMap<String, u64> {
+    pub fn sizes(&self) -> BTreeMap<String, u64> {
         let state = self.state.lock();
         state.names.iter().map(|(name, file)| (name.clone(), file.body.read().bytes.len() as u64)).collect()
     }
