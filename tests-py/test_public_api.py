@@ -82,7 +82,16 @@ def test_import_has_no_effect() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["batpak._errors", "batpak._schema", "batpak._json", "batpak.audit", "batpak._cli", "batpak._fork"]
+    "module",
+    [
+        "batpak._errors",
+        "batpak._schema",
+        "batpak._json",
+        "batpak.audit",
+        "batpak.testing",
+        "batpak._cli",
+        "batpak._fork",
+    ],
 )
 def test_every_module_can_be_the_first(module: str) -> None:
     assert child_says(f"import {module}") == ""

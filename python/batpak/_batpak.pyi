@@ -11,7 +11,7 @@ from uuid import UUID
 from batpak._receipt import AppendReceipt, Hlc
 from batpak._verification import Verification
 
-__all__ = ["Ancestors", "AuditHook", "Coordinate", "CoreStore", "Draft", "Event", "Events", "Kind", "PublicKey", "ReceiptIterator", "ReceiptSource", "Receipts", "SigningKey", "decode_value", "encode_value", "event_from_record", "receipt_from_bytes", "start_audit", "verify_directory", "verify_receipt"]
+__all__ = ["Ancestors", "AuditHook", "Coordinate", "CoreStore", "Draft", "Event", "Events", "Faults", "Kind", "ManualClock", "MemoryDisk", "Place", "PublicKey", "ReceiptIterator", "ReceiptSource", "Receipts", "SigningKey", "decode_value", "encode_value", "event_from_record", "receipt_from_bytes", "start_audit", "verify_directory", "verify_receipt"]
 
 @final
 class Ancestors:
@@ -158,7 +158,7 @@ class CoreStore:
         The journal's name.
         """
     @staticmethod
-    def open(path: str | PathLike[str], *, create: bool, read_only: bool, signing_key: SigningKey | None, durability: str, interval_ms: int, segment_bytes: int, name: str, resolve: Callable[[object, object, int | None], tuple[object, int, int]], restore: Callable[[int, int, object], object], allow_nonfinite: bool, rebuild_meta: bool, index_metadata: list[str] | None, durable_only: bool) -> CoreStore:
+    def open(path: str | PathLike[str] | Place, *, create: bool, read_only: bool, signing_key: SigningKey | None, durability: str, interval_ms: int, segment_bytes: int, name: str, resolve: Callable[[object, object, int | None], tuple[object, int, int]], restore: Callable[[int, int, object], object], allow_nonfinite: bool, rebuild_meta: bool, index_metadata: list[str] | None, durable_only: bool) -> CoreStore:
         """
         Opens a journal; see `batpak.Store.open`.
         """
@@ -404,6 +404,33 @@ class Events:
         """
 
 @final
+class Faults:
+    """
+    A script of faults; see `batpak.testing.Faults`.
+    """
+    def __new__(cls, /) -> Faults: ...
+    def arm(self, /, *, call: int, operation: str | None, file: str, error: str, effect: str, short_bytes: int, forever: bool) -> None:
+        """
+        Adds a fault that counts from now. Raises InvalidInput for an argument that is none.
+        """
+    def calls(self, /) -> list[tuple[int, Literal["create", "create directory", "list", "lock", "map", "open", "read", "remove", "rename", "sync", "truncate", "write"], str, int, bool]]:
+        """
+        Every call that was made: number, operation, file, bytes, whether it failed.
+        """
+    def count(self, /) -> int:
+        """
+        How many calls were made.
+        """
+    def heal(self, /) -> None:
+        """
+        Ends all faults.
+        """
+    def limit_space(self, /, bytes: int) -> None:
+        """
+        Room for this many more bytes.
+        """
+
+@final
 class Kind:
     """
     What an event is: a category (0 to 15) and a type id (0 to 4095).
@@ -446,6 +473,77 @@ class Kind:
     def type_id(self, /) -> int:
         """
         0 to 4095.
+        """
+
+@final
+class ManualClock:
+    """
+    Stands still until it is moved; see `batpak.testing.ManualClock`. Times are microseconds since 1970.
+    """
+    def __new__(cls, now_us: int, /) -> ManualClock: ...
+    def advance(self, /, by_us: int) -> int:
+        """
+        Moves, forwards or backwards, and returns what it shows then. Raises InvalidInput, and does not move, if that is outside the years 1970 to 9999.
+        """
+    def now_us(self, /) -> int:
+        """
+        What it shows.
+        """
+    def set(self, /, now_us: int) -> None:
+        """
+        Shows this from now on. Raises InvalidInput outside the years 1970 to 9999.
+        """
+
+@final
+class MemoryDisk:
+    """
+    A directory in memory; see `batpak.testing.MemoryDisk`.
+    """
+    def __new__(cls, files: dict[str, bytes], /) -> MemoryDisk: ...
+    def copy(self, /) -> MemoryDisk:
+        """
+        What a new process finds after this one was killed now.
+        """
+    def crash_by_chance(self, /, seed: int) -> MemoryDisk:
+        """
+        What a power cut leaves when chance decides.
+        """
+    def crash_keeping(self, /) -> MemoryDisk:
+        """
+        What a power cut leaves that loses nothing.
+        """
+    def crash_losing(self, /) -> MemoryDisk:
+        """
+        What a power cut leaves that loses everything unsynced.
+        """
+    def files(self, /) -> dict[str, bytes]:
+        """
+        Every file's bytes by name, in the order of names.
+        """
+    def sizes(self, /) -> dict[str, int]:
+        """
+        Every file's length by name, in the order of names.
+        """
+    def unsynced(self, /) -> int:
+        """
+        How many changes a power cut could lose now.
+        """
+
+@final
+class Place:
+    """
+    Where a journal is, and the clock that stamps it: what stands for a path in `batpak.testing`.
+    """
+    def __fspath__(self, /) -> str: ...
+    @staticmethod
+    def directory(shown: str | PathLike[str], path: str | PathLike[str], clock: ManualClock | None, faults: Faults | None) -> Place:
+        """
+        A directory of the disk; `shown` is what `Store.path` says.
+        """
+    @staticmethod
+    def memory(disk: MemoryDisk, clock: ManualClock | None, faults: Faults | None) -> Place:
+        """
+        A directory in memory.
         """
 
 @final
@@ -576,7 +674,7 @@ def start_audit(store: CoreStore, run_id: bytes, includes: Sequence[str]) -> Aud
     further audit events. Adds an audit hook to the interpreter, which cannot be removed, only stopped.
     """
 
-def verify_directory(path: str | PathLike[str], public_key: PublicKey | None) -> Verification:
+def verify_directory(path: str | PathLike[str] | Place, public_key: PublicKey | None) -> Verification:
     """
     Checks the journal in a directory without opening it; see `batpak.verify`.
     """

@@ -38,7 +38,7 @@ State = TypeVar("State")
 SEGMENT_BYTES = 64 * 1024 * 1024
 
 
-def _absolute(path: Path_) -> str:
+def absolute(path: Path_) -> str:
     """The directory that is meant now: a later chdir must not move a journal. Links are left as they are."""
     return str(Path(path).absolute())
 
@@ -161,7 +161,7 @@ class Store:
         known = default_registry if registry is None else registry
         with _signals_held():
             core = _batpak.CoreStore.open(
-                _absolute(path),
+                path if isinstance(path, _batpak.Place) else absolute(path),
                 create=create,
                 read_only=read_only,
                 signing_key=None if signing_key is None else signing_key._core,
@@ -184,7 +184,7 @@ class Store:
 
             logging.getLogger("batpak").warning(
                 "%s: an unsynced tail of %d bytes was cut off before event %d and kept in recovered/%s",
-                path,
+                store.path,
                 report.tail_bytes,
                 report.first_cut_sequence,
                 report.recovered_file,

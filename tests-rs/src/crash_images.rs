@@ -2,10 +2,7 @@
 
 use std::collections::HashSet;
 
-use batpak_core::storage::{MemoryStorage, PendingChange, PendingWrite, Survival};
-
-/// A block that old disks write whole, and one that most disks and the page cache do.
-const BLOCK_BYTES: [u64; 2] = [512, 4096];
+use batpak_core::storage::{Chance, MemoryStorage, PendingChange, PendingWrite, Survival};
 
 /// Every image worth a test of what `storage` holds now, each with a description for the failure message; then `random`
 /// pseudo-random ones, the same for the same `seed`.
@@ -55,9 +52,9 @@ fn plans(pending: &[PendingWrite], random: usize, seed: u64) -> Vec<(String, Pla
             plans.push((format!("all, but of {named} {how}"), around(&Survival::Kept, partly, &Survival::Kept)));
         }
     }
-    let mut bits = XorShift::new(seed);
+    let mut chance = Chance::new(seed);
     for number in 0..random {
-        let plan = pending.iter().map(|change| bits.survival(change)).collect();
+        let plan = pending.iter().map(|change| chance.survival(change)).collect();
         plans.push((format!("random image {number} of seed {seed}: {plan:?}"), plan));
     }
     let mut known = HashSet::new();
@@ -71,7 +68,7 @@ fn partial(change: &PendingWrite) -> Vec<(String, Survival)> {
     if matches!(change.change, PendingChange::Write { .. }) {
         ways.push(("only the length".to_owned(), Survival::LengthOnly));
     }
-    for block_bytes in BLOCK_BYTES {
+    for block_bytes in Chance::BLOCK_BYTES {
         let blocks = change.blocks(block_bytes);
         if blocks < 2 {
             continue;
@@ -98,36 +95,5 @@ fn describe(pending: &PendingWrite) -> String {
         PendingChange::Remove => format!("{index} (remove {name})"),
         PendingChange::Write { offset, length } => format!("{index} (write {length} bytes at {offset} of {name})"),
         PendingChange::Truncate { length } => format!("{index} (truncate {name} to {length})"),
-    }
-}
-
-/// Enough randomness for tests, and the same everywhere.
-struct XorShift(u64);
-
-impl XorShift {
-    fn new(seed: u64) -> Self {
-        // The multiplier spreads small seeds; zero would stay zero for ever.
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        // The low bits of the state are weak.
-        self.0 >> 16
-    }
-
-    fn survival(&mut self, change: &PendingWrite) -> Survival {
-        match self.next() % 8 {
-            0..=2 => Survival::Kept,
-            3..=5 => Survival::Lost,
-            6 => Survival::LengthOnly,
-            _ => {
-                let block_bytes = BLOCK_BYTES[usize::from(self.next() % 2 == 1)];
-                let kept = (0..change.blocks(block_bytes)).map(|_| self.next() % 2 == 1).collect();
-                Survival::Torn { block_bytes, kept }
-            }
-        }
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 
-use batpak_core::storage::{MemoryStorage, Mode, PendingChange, Storage, Survival, read_all, write_whole};
+use batpak_core::Error;
+use batpak_core::storage::{Chance, MemoryStorage, Mode, PendingChange, Storage, Survival, read_all, write_whole};
 use batpak_tests::crash_images::crash_images;
 
 use super::storage::{content, failure, put};
@@ -193,6 +194,54 @@ fn import_is_the_reverse_of_export() {
     assert_eq!(copy.list("d").unwrap(), ["e"]);
     copy.open("d/e/a", Mode::Write).unwrap().truncate(0).unwrap();
     assert_eq!(content(&storage, "d/e/a"), b"abc");
+}
+
+#[test]
+fn an_import_may_record_from_then_on() {
+    let given = files(&[("b", b""), ("d/e/a", b"abc")]);
+    let storage = MemoryStorage::import_recording(given.clone()).unwrap();
+    assert_eq!((storage.is_recording(), storage.pending(), lost(&storage)), (true, vec![], given.clone()));
+    storage.open("d/e/a", Mode::Write).unwrap().truncate(1).unwrap();
+    put(&storage, "d/c", b"new");
+    assert_eq!(storage.pending().len(), 3);
+    assert_eq!(lost(&storage), given);
+    assert_eq!(kept(&storage), storage.export());
+    let sizes: Vec<(String, u64)> = storage.sizes().into_iter().collect();
+    assert_eq!(sizes, [("b".to_owned(), 0), ("d/c".to_owned(), 3), ("d/e/a".to_owned(), 1)]);
+}
+
+#[test]
+fn names_that_no_directory_could_hold_are_refused() {
+    for name in ["", "/a", "a/", "a//b", ".", "..", "../a", "a/./b", "a\0b", "a\\b"] {
+        let refused = MemoryStorage::import_recording(files(&[(name, b"abc")]));
+        assert!(matches!(refused, Err(Error::InvalidInput { .. })), "{name:?}");
+    }
+    let refused = MemoryStorage::import_recording(files(&[("a", b""), ("a/b", b"")]));
+    assert!(matches!(refused, Err(Error::InvalidInput { .. })), "a file that is a directory");
+}
+
+#[test]
+fn chance_is_the_same_for_the_same_seed_and_gives_every_kind_of_survival() {
+    let storage = recorded(b"abc");
+    let file = storage.open("a", Mode::Write).unwrap();
+    for offset in 0..20 {
+        file.write_at(&[b'x'; 600], offset * 600).unwrap();
+    }
+    let draw = |seed| {
+        let mut chance = Chance::new(seed);
+        storage.pending().iter().map(|pending| chance.survival(pending)).collect::<Vec<_>>()
+    };
+    assert_eq!(draw(0), draw(0));
+    let all: Vec<Survival> = (0..20).flat_map(draw).collect();
+    for kind in [Survival::Kept, Survival::Lost, Survival::LengthOnly] {
+        assert!(all.contains(&kind), "{kind:?}");
+    }
+    for block in Chance::BLOCK_BYTES {
+        let torn =
+            |survival: &Survival| matches!(survival, Survival::Torn { block_bytes, .. } if *block_bytes == block);
+        assert!(all.iter().any(torn), "{block}");
+    }
+    assert_ne!(draw(1), draw(2));
 }
 
 #[test]

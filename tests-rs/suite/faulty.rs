@@ -3,14 +3,17 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use batpak_core::storage::{DiskStorage, Effect, Fault, FaultyStorage, MemoryStorage, Mode, Storage};
+use batpak_core::glob;
+use batpak_core::storage::{
+    DiskStorage, Effect, Fault, Faults, FaultyStorage, MemoryStorage, Mode, OPERATIONS, Storage,
+};
 
 use super::crash_images::{files, lost, recorded};
 use super::storage::{content, failure, refused};
 
 fn faulty(faults: &[Fault]) -> (MemoryStorage, FaultyStorage) {
     let inner = recorded(b"abc");
-    let storage = FaultyStorage::new(Arc::new(inner.clone()), faults.iter().copied());
+    let storage = FaultyStorage::new(Arc::new(inner.clone()), faults.iter().cloned());
     (inner, storage)
 }
 
@@ -48,6 +51,136 @@ fn every_verb_is_one_call() {
     drop(storage.lock().unwrap());
     counted("lock", 1);
     assert_eq!(storage.hit(), None);
+}
+
+#[test]
+fn every_call_is_remembered() {
+    let faults = Faults::new([Fault::once(1, Effect::Fails).of("read")]);
+    let storage = FaultyStorage::scripted(Arc::new(recorded(b"abc")), faults.clone());
+    storage.list("").unwrap();
+    storage.create_directory("d").unwrap();
+    let file = storage.open("d/b", Mode::Create).unwrap();
+    file.write_at(b"xy", 0).unwrap();
+    file.sync().unwrap();
+    storage.sync_directory("d").unwrap();
+    file.read_at(&mut [0], 0).unwrap_err();
+    file.truncate(0).unwrap();
+    storage.rename("d/b", "c").unwrap();
+    storage.map("c").unwrap();
+    storage.remove("c").unwrap();
+    storage.open("a", Mode::Read).unwrap();
+    drop(storage.lock().unwrap());
+    let told: Vec<String> = faults.history().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "1: list",
+            "2: create directory d",
+            "3: create d/b",
+            "4: write d/b",
+            "5: sync d/b",
+            "6: sync d",
+            "7: read d/b",
+            "8: truncate d/b",
+            "9: rename d/b",
+            "10: map c",
+            "11: remove c",
+            "12: open a",
+            "13: lock LOCK"
+        ]
+    );
+    let history = faults.history();
+    assert!(history.iter().all(|call| call.bytes == if call.operation == "write" { 2 } else { 0 }));
+    let failed: Vec<u64> = history.iter().filter(|call| call.failed).map(|call| call.number).collect();
+    assert_eq!(failed, [7]);
+    let operations: std::collections::BTreeSet<&str> = history.iter().map(|call| call.operation).collect();
+    assert_eq!(operations.into_iter().collect::<Vec<_>>(), OPERATIONS, "all of them, and no other");
+}
+
+#[test]
+fn a_fault_about_a_verb_and_names_counts_those_calls_alone() {
+    let fault = Fault::once(2, Effect::Fails).of("write").on("*.log");
+    let (_, storage) = faulty(&[fault]);
+    let [log, other] = ["d.log", "d.idx"].map(|name| storage.open(name, Mode::Create).unwrap());
+    log.write_at(b"1", 0).unwrap();
+    log.sync().unwrap();
+    other.write_at(b"1", 0).unwrap();
+    other.write_at(b"2", 0).unwrap();
+    refused(log.write_at(b"2", 0), "write", storage.describe("d.log"), ErrorKind::Other, Fault::EIO);
+    log.write_at(b"3", 0).unwrap();
+    assert_eq!(storage.hit().as_deref(), Some("7: write d.log"));
+}
+
+#[test]
+fn a_fault_counts_from_the_beginning_or_from_now() {
+    let faults = Faults::default();
+    let storage = FaultyStorage::scripted(Arc::new(recorded(b"abc")), faults.clone());
+    let file = storage.open("a", Mode::Write).unwrap();
+    file.sync().unwrap();
+    faults.arm(Fault::once(2, Effect::Fails).of("sync"));
+    faults.arm_from_now(Fault::forever(2, Effect::Fails).of("sync").with_errno(Fault::ENOSPC));
+    assert_eq!(failure(file.sync()).errno, Some(Fault::EIO), "the second one ever");
+    assert_eq!(failure(file.sync()).errno, Some(Fault::ENOSPC), "the second one since");
+    assert_eq!(failure(file.sync()).errno, Some(Fault::ENOSPC));
+    faults.heal();
+    file.sync().unwrap();
+    assert_eq!((faults.calls(), storage.calls()), (6, 6));
+}
+
+#[test]
+fn an_open_file_is_known_by_the_name_that_it_has_now() {
+    let faults = Faults::new([Fault::once(2, Effect::FailsAfter).of("rename"), Fault::once(1, Effect::Fails).on("c")]);
+    let storage = FaultyStorage::scripted(Arc::new(recorded(b"abc")), faults.clone());
+    let file = storage.open("b.tmp", Mode::Create).unwrap();
+    storage.rename("b.tmp", "b").unwrap();
+    file.sync().unwrap();
+    storage.rename("b", "c").unwrap_err();
+    file.sync().unwrap_err();
+    storage.rename("a", "b").unwrap();
+    file.sync().unwrap();
+    let told: Vec<String> = faults.history().iter().map(ToString::to_string).collect();
+    let expected =
+        ["1: create b.tmp", "2: rename b.tmp", "3: sync b", "4: rename b", "5: sync c", "6: rename a", "7: sync c"];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn storages_may_follow_one_script() {
+    let faults = Faults::new([Fault::once(2, Effect::Fails)]);
+    let (first, second) = (recorded(b"abc"), recorded(b"abc"));
+    FaultyStorage::scripted(Arc::new(first), faults.clone()).list("").unwrap();
+    FaultyStorage::scripted(Arc::new(second), faults.clone()).list("").unwrap_err();
+    assert_eq!(faults.hit().as_deref(), Some("2: list"));
+}
+
+#[test]
+fn numbers_have_their_kinds() {
+    let kinds = [
+        (Fault::EIO, ErrorKind::Other),
+        (Fault::EACCES, ErrorKind::PermissionDenied),
+        (Fault::ENOSPC, ErrorKind::StorageFull),
+        (Fault::EROFS, ErrorKind::ReadOnlyFilesystem),
+        (Fault::EDQUOT, ErrorKind::QuotaExceeded),
+    ];
+    for (errno, kind) in kinds {
+        let (_, storage) = faulty(&[Fault::once(1, Effect::Fails).with_errno(errno)]);
+        refused(storage.list(""), "list", storage.describe(""), kind, errno);
+        #[cfg(target_os = "linux")]
+        if kind != ErrorKind::Other {
+            assert_eq!(std::io::Error::from_raw_os_error(errno).kind(), kind, "as the operating system has it");
+        }
+    }
+}
+
+#[test]
+fn a_glob_matches_a_whole_name() {
+    for (pattern, name) in [("", ""), ("*", ""), ("*", "a/b"), ("a*b*c", "aXbXbc"), ("?b", "ab"), ("*.log", "d/0.log")]
+    {
+        assert!(glob::matches(pattern.as_bytes(), name.as_bytes()), "{pattern} {name}");
+    }
+    for (pattern, name) in [("", "a"), ("?", ""), ("a", "ab"), ("a*b", "abc"), ("*.log", "d/0.log.tmp"), ("??", "a")] {
+        assert!(!glob::matches(pattern.as_bytes(), name.as_bytes()), "{pattern} {name}");
+    }
 }
 
 #[test]

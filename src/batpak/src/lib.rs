@@ -18,6 +18,7 @@ pub mod event_id;
 pub mod files;
 pub mod frame;
 pub mod frontier;
+pub mod glob;
 pub mod hash;
 pub mod header;
 pub mod heads;

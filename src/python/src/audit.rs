@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use batpak_core::glob::matches;
 use batpak_core::header::Encoding;
 use batpak_core::proposal::{Causation, NewEvent};
 use batpak_core::value::Value;
@@ -336,29 +337,4 @@ fn described(value: &Bound<'_, PyAny>) -> String {
     let mut short: String = described.chars().take(REPR_CHARS_MAX).collect();
     short.push('…');
     short
-}
-
-/// Whether a glob of `*` and `?` matches.
-fn matches(glob: &[u8], name: &[u8]) -> bool {
-    let (mut at, mut from, mut star, mut resume) = (0, 0, None, 0);
-    while from < name.len() {
-        match glob.get(at) {
-            Some(b'*') => {
-                star = Some(at);
-                resume = from;
-                at += 1;
-            }
-            Some(wanted) if *wanted == b'?' || name.get(from) == Some(wanted) => {
-                at += 1;
-                from += 1;
-            }
-            _ => {
-                // The last star takes in one more byte.
-                let Some(last) = star else { return false };
-                resume += 1;
-                (at, from) = (last + 1, resume);
-            }
-        }
-    }
-    glob.iter().skip(at).all(|rest| *rest == b'*')
 }

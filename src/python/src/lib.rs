@@ -12,10 +12,12 @@ mod event;
 mod keys;
 mod names;
 mod numbers;
+mod place;
 mod query;
 mod receipt;
 mod slots;
 mod store;
+mod testing;
 mod types;
 
 /// The compiled half of batpak; its public classes are exported by the package.
@@ -32,9 +34,13 @@ mod _batpak {
     #[pymodule_export]
     use super::names::{Coordinate, Kind};
     #[pymodule_export]
+    use super::place::Place;
+    #[pymodule_export]
     use super::query::{Ancestors, Events};
     #[pymodule_export]
     use super::receipt::{ReceiptIterator, ReceiptSource, Receipts, receipt_from_bytes};
     #[pymodule_export]
     use super::store::{CoreStore, decode_value, encode_value, verify_directory, verify_receipt};
+    #[pymodule_export]
+    use super::testing::{Faults, ManualClock, MemoryDisk};
 }

@@ -1,7 +1,6 @@
 //! The compiled half of `batpak.Store`: typed arguments in, one door to the core, typed results out.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use crate::event::Event;
 use crate::keys::{PublicKey, SigningKey};
 use crate::names::kind_of;
 use crate::numbers::{optional_u64, optional_version, u64_of};
+use crate::place::{Place, place_of};
 use crate::query::{Ancestors, Events};
 use crate::receipt::{ReceiptSource, Receipts, of_frame, shapes};
 use crate::types::types;
@@ -143,7 +143,7 @@ impl CoreStore {
     #[expect(clippy::fn_params_excessive_bools, reason = "they are the options of Store.open")]
     fn open(
         py: Python<'_>,
-        path: PathBuf,
+        #[pyo3(from_py_with = place_of)] path: Place,
         create: bool,
         read_only: bool,
         signing_key: Option<&SigningKey>,
@@ -169,9 +169,10 @@ impl CoreStore {
             rebuild_meta,
             index_metadata,
             durable_only,
+            background: path.background,
             ..Config::default()
         };
-        let store = Arc::new(detached(py, || Store::open(&path, config))?);
+        let store = Arc::new(detached(py, || Store::open_with(path.storage, path.clock, config))?);
         let journal_id = shapes(py)?.uuid(py, &store.journal_id())?.unbind();
         Ok(Self { store, journal_id, resolve, restore, allow_nonfinite })
     }
@@ -398,13 +399,12 @@ pub fn verify_receipt<'py>(
 #[pyfunction]
 pub fn verify_directory<'py>(
     py: Python<'py>,
-    path: PathBuf,
+    #[pyo3(from_py_with = place_of)] path: Place,
     public_key: Option<&PublicKey>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let signals = Signals::new();
     let key = public_key.map(|key| &key.core);
-    let storage = batpak_core::storage::DiskStorage::new(path);
-    let result = detached(py, || batpak_core::verify::directory(&storage, key, &|| signals.came()));
+    let result = detached(py, || batpak_core::verify::directory(path.storage.as_ref(), key, &|| signals.came()));
     verdict(py, &signals.settle(result)?)
 }
 

@@ -1,10 +1,11 @@
 //! Any storage, with failures at chosen calls.
 
 use std::io::ErrorKind;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
+use super::faults::{Effect, Fault, Faults};
 use super::{Map, Mode, Storage, StorageFile, StorageLock};
 use crate::error::{Error, Result, StorageFailure};
 
@@ -14,69 +15,19 @@ pub(super) fn refusal(operation: &'static str, path: String, errno: i32) -> Erro
         2 => (ErrorKind::NotFound, "No such file or directory"),
         Fault::EIO => (ErrorKind::Other, "Input/output error"),
         9 => (ErrorKind::Other, "Bad file descriptor"),
+        Fault::EACCES => (ErrorKind::PermissionDenied, "Permission denied"),
         17 => (ErrorKind::AlreadyExists, "File exists"),
         20 => (ErrorKind::NotADirectory, "Not a directory"),
         21 => (ErrorKind::IsADirectory, "Is a directory"),
         22 => (ErrorKind::InvalidInput, "Invalid argument"),
         27 => (ErrorKind::FileTooLarge, "File too large"),
         Fault::ENOSPC => (ErrorKind::StorageFull, "No space left on device"),
+        Fault::EROFS => (ErrorKind::ReadOnlyFilesystem, "Read-only file system"),
+        Fault::EDQUOT => (ErrorKind::QuotaExceeded, "Disk quota exceeded"),
         _ => (ErrorKind::Other, "Refused"),
     };
     let message = format!("{text} (os error {errno})");
     Error::Storage(StorageFailure { operation, path, errno: Some(errno), kind, message })
-}
-
-/// What becomes of a call that a fault hits. All of them report an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Nothing happens.
-    Fails,
-    /// It happens all the same.
-    FailsAfter,
-    /// A write writes only this many bytes; any other call fails.
-    ShortWrite(usize),
-}
-
-/// One failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// Which call, counted from 1.
-    pub call: u64,
-    /// What becomes of it.
-    pub effect: Effect,
-    /// The operating system's number in the error: [`Fault::EIO`], [`Fault::ENOSPC`] or another one of Linux.
-    pub errno: i32,
-    /// Whether every later call shares its fate.
-    pub forever: bool,
-}
-
-impl Fault {
-    /// The number of "Input/output error".
-    pub const EIO: i32 = 5;
-    /// The number of "No space left on device".
-    pub const ENOSPC: i32 = 28;
-
-    /// Hits this call alone, with `EIO`.
-    #[must_use]
-    pub fn once(call: u64, effect: Effect) -> Self {
-        Self { call, effect, errno: Self::EIO, forever: false }
-    }
-
-    /// Hits this call and all later ones, with `EIO`.
-    #[must_use]
-    pub fn forever(call: u64, effect: Effect) -> Self {
-        Self { forever: true, ..Self::once(call, effect) }
-    }
-
-    /// The same with another number.
-    #[must_use]
-    pub fn with_errno(self, errno: i32) -> Self {
-        Self { errno, ..self }
-    }
-
-    fn hits(&self, call: u64) -> bool {
-        if self.forever { self.call <= call } else { self.call == call }
-    }
 }
 
 /// Another storage that fails on cue. Every verb of it and of its files counts as one call, except `length` and `describe`;
@@ -84,88 +35,92 @@ impl Fault {
 #[derive(Clone, Debug)]
 pub struct FaultyStorage {
     inner: Arc<dyn Storage>,
-    script: Arc<Mutex<Script>>,
+    faults: Faults,
+    /// Of files that are open.
+    names: Arc<Mutex<Vec<Weak<Name>>>>,
 }
 
-#[derive(Debug, Default)]
-struct Script {
-    calls: u64,
-    faults: Vec<Fault>,
-    /// Bytes that writes may still write, if that is limited.
-    space: Option<usize>,
-    hit: Option<String>,
-}
+/// What a file is called now: an open file follows its rename.
+type Name = Mutex<Arc<str>>;
 
 impl FaultyStorage {
-    /// With a script, which may be empty. If two faults hit a call, the first decides.
+    /// With a script of its own, which may be empty. If two faults hit a call, the first decides.
     #[must_use]
     pub fn new(inner: Arc<dyn Storage>, faults: impl IntoIterator<Item = Fault>) -> Self {
-        let script = Script { faults: faults.into_iter().collect(), ..Script::default() };
-        Self { inner, script: Arc::new(Mutex::new(script)) }
+        Self::scripted(inner, Faults::new(faults))
     }
 
-    /// A disk that takes `bytes` more bytes: the write that needs more writes what fits and fails with `ENOSPC`, as does every
-    /// later one. Nothing frees space again.
+    /// With a script that others may follow too.
+    #[must_use]
+    pub fn scripted(inner: Arc<dyn Storage>, faults: Faults) -> Self {
+        Self { inner, faults, names: Arc::default() }
+    }
+
+    /// A disk that takes `bytes` more bytes; see [`Faults::limit_space`].
     #[must_use]
     pub fn full_after(inner: Arc<dyn Storage>, bytes: usize) -> Self {
         let storage = Self::new(inner, []);
-        storage.script.lock().space = Some(bytes);
+        storage.faults.limit_space(bytes);
         storage
     }
 
-    /// Adds a fault; for one that counts from now, say `calls() + 1`.
+    /// Adds a fault; for one about all calls that counts from now, say `calls() + 1`.
     pub fn arm(&self, fault: Fault) {
-        self.script.lock().faults.push(fault);
+        self.faults.arm(fault);
     }
 
     /// Ends all faults, and gives the disk space again.
     pub fn heal(&self) {
-        let mut script = self.script.lock();
-        script.faults.clear();
-        script.space = None;
+        self.faults.heal();
     }
 
     /// How many calls were made.
     #[must_use]
     pub fn calls(&self) -> u64 {
-        self.script.lock().calls
+        self.faults.calls()
     }
 
-    /// The first call that a fault hit, like `7: sync segments/00000000000000000000.log`; `None` while none was.
+    /// The first call that a fault hit; see [`Faults::hit`].
     #[must_use]
     pub fn hit(&self) -> Option<String> {
-        self.script.lock().hit.clone()
+        self.faults.hit()
     }
 
     fn door(&self, name: &str) -> Door {
-        Door { path: self.inner.describe(name), name: name.to_owned(), script: Arc::clone(&self.script) }
+        let path = self.inner.describe(name);
+        Door { path, name: Arc::new(Mutex::new(name.into())), faults: self.faults.clone() }
+    }
+
+    /// Lets the name of a file that is open now follow renames.
+    fn follow(&self, door: &Door) {
+        let mut names = self.names.lock();
+        names.retain(|name| name.strong_count() > 0);
+        names.push(Arc::downgrade(&door.name));
+    }
+
+    fn renamed(&self, from: &str, to: &str) {
+        for name in self.names.lock().iter().filter_map(Weak::upgrade) {
+            let mut name = name.lock();
+            if &**name == from {
+                *name = to.into();
+            }
+        }
     }
 }
 
 /// Where the calls about one name pass.
 #[derive(Debug)]
 struct Door {
-    name: String,
+    name: Arc<Name>,
     path: String,
-    script: Arc<Mutex<Script>>,
+    faults: Faults,
 }
 
 impl Door {
     /// Counts a call, and says what becomes of it. `size` is how many bytes it wants to write.
     fn count(&self, operation: &'static str, size: usize) -> Option<(Effect, Error)> {
-        let mut script = self.script.lock();
-        script.calls += 1;
-        let call = script.calls;
-        let fault = script.faults.iter().find(|fault| fault.hits(call)).map(|fault| (fault.effect, fault.errno));
-        let wanted = match fault {
-            None | Some((Effect::FailsAfter, _)) => size,
-            Some((Effect::ShortWrite(bytes), _)) => size.min(bytes),
-            Some((Effect::Fails, _)) => 0,
-        };
-        let fits = script.space.unwrap_or(usize::MAX).min(wanted);
-        script.space = script.space.map(|space| space - fits);
-        let (effect, errno) = if fits < wanted { (Effect::ShortWrite(fits), Fault::ENOSPC) } else { fault? };
-        script.hit.get_or_insert_with(|| format!("{call}: {operation} {}", self.name).trim_end().to_owned());
+        let name = Arc::clone(&self.name.lock());
+        let (effect, errno) = self.faults.count(operation, &name, size)?;
         Some((effect, refusal(operation, self.path.clone(), errno)))
     }
 
@@ -187,6 +142,7 @@ impl Storage for FaultyStorage {
         let door = self.door(name);
         let operation = if mode == Mode::Create { "create" } else { "open" };
         let inner = door.pass(operation, || self.inner.open(name, mode))?;
+        self.follow(&door);
         Ok(Arc::new(FaultyFile { inner, door }))
     }
 
@@ -199,7 +155,7 @@ impl Storage for FaultyStorage {
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<()> {
-        self.door(from).pass("rename", || self.inner.rename(from, to))
+        self.door(from).pass("rename", || self.inner.rename(from, to).map(|()| self.renamed(from, to)))
     }
 
     fn remove(&self, name: &str) -> Result<()> {

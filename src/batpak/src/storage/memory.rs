@@ -11,7 +11,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 
 use image::Change;
-pub use image::{PendingChange, PendingWrite, Survival};
+pub use image::{Chance, PendingChange, PendingWrite, Survival};
 
 use super::faulty::refusal;
 use super::{Map, Mode, Storage, StorageFile, StorageLock};
@@ -86,6 +86,12 @@ fn put(into: &mut Vec<u8>, offset: usize, bytes: &[u8]) {
     }
 }
 
+fn cut(from: &mut Vec<u8>, length: usize) {
+    from.resize(length, 0);
+    // A log is cut by far when it is sealed: what it gives back may be most of it.
+    from.shrink_to_fit();
+}
+
 impl Body {
     /// Makes room before anything changes, so that a refusal leaves the file as it was.
     fn reserve(&mut self, end: Option<usize>) -> std::result::Result<(), i32> {
@@ -101,6 +107,21 @@ impl Body {
 }
 
 impl State {
+    /// These files and the directories in their names, all durable.
+    fn holding(files: BTreeMap<String, Vec<u8>>, recording: bool) -> Self {
+        let mut state = Self { recording, ..Self::default() };
+        for (name, bytes) in files {
+            let above = name.match_indices('/').filter_map(|(end, _)| name.get(..end));
+            state.directories.extend(above.map(str::to_owned));
+            let file = state.new_file(&name, bytes);
+            if recording {
+                state.durable_names.insert(name.clone(), Arc::clone(&file));
+            }
+            state.names.insert(name, file);
+        }
+        state
+    }
+
     fn new_file(&mut self, name: &str, bytes: Vec<u8>) -> Arc<Inode> {
         self.files_made += 1;
         let synced = if self.recording { bytes.clone() } else { Vec::new() };
@@ -225,14 +246,30 @@ impl MemoryStorage {
     /// A directory with these files and the directories in their names; everything is durable.
     #[must_use]
     pub fn import(files: BTreeMap<String, Vec<u8>>) -> Self {
-        let mut state = State::default();
-        for (name, bytes) in files {
-            let above = name.match_indices('/').filter_map(|(end, _)| name.get(..end));
-            state.directories.extend(above.map(str::to_owned));
-            let file = state.new_file(&name, bytes);
-            state.names.insert(name, file);
+        Self::of(State::holding(files, false))
+    }
+
+    /// The same, remembering from then on what is not durable yet. Names that no directory could hold are refused.
+    pub fn import_recording(files: BTreeMap<String, Vec<u8>>) -> Result<Self> {
+        let refuse = |name: &str| Error::InvalidInput {
+            reason: format!("{name:?} cannot be the name of a file: names are relative, in parts separated by one /"),
+        };
+        let fits = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(['\0', '\\']);
+        if let Some(name) = files.keys().find(|name| !name.split('/').all(fits)) {
+            return Err(refuse(name));
         }
-        Self::of(state)
+        let state = State::holding(files, true);
+        match state.directories.iter().find(|directory| state.names.contains_key(*directory)) {
+            Some(both) => Err(refuse(both)),
+            None => Ok(Self::of(state)),
+        }
+    }
+
+    /// Every file's length in bytes.
+    #[must_use]
+    pub fn sizes(&self) -> BTreeMap<String, u64> {
+        let state = self.state.lock();
+        state.names.iter().map(|(name, file)| (name.clone(), file.body.read().bytes.len() as u64)).collect()
     }
 
     /// Every file's content as it is seen now. Directories without files are not in it.
@@ -409,7 +446,7 @@ impl StorageFile for MemoryFile {
         let mut body = self.inode.body.write();
         let length = usize::try_from(length).map_err(|_| self.refusal("truncate", EFBIG))?;
         body.reserve(Some(length)).map_err(|errno| self.refusal("truncate", errno))?;
-        body.bytes.resize(length, 0);
+        cut(&mut body.bytes, length);
         if body.recording {
             body.unsynced.push(Change::Truncate { length });
         }

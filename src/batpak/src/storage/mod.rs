@@ -3,6 +3,7 @@
 //! Names are relative to the journal's directory and use `/`. Every verb says what holds when it returns.
 
 mod disk;
+mod faults;
 mod faulty;
 mod map;
 mod memory;
@@ -11,8 +12,9 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 pub use disk::DiskStorage;
-pub use faulty::{Effect, Fault, FaultyStorage};
-pub use memory::{MemoryStorage, PendingChange, PendingWrite, Survival};
+pub use faults::{Call, Effect, Fault, Faults, OPERATIONS};
+pub use faulty::FaultyStorage;
+pub use memory::{Chance, MemoryStorage, PendingChange, PendingWrite, Survival};
 
 use crate::error::Result;
 

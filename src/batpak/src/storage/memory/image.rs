@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use super::{Body, Inode, State, put};
+use super::{Body, Inode, State, cut, put};
 
 /// Something that no sync has made durable, for the one who decides what a power cut leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +70,46 @@ pub enum Survival {
     },
 }
 
+/// Decides by chance what survives: the same for the same seed, everywhere.
+#[derive(Clone, Debug)]
+pub struct Chance(u64);
+
+impl Chance {
+    /// Blocks that old disks write whole, and those that most disks and the page cache do.
+    pub const BLOCK_BYTES: [u64; 2] = [512, 4096];
+
+    /// Begins with a seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        // The multiplier spreads small seeds; zero would stay zero for ever.
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    // Xorshift: enough for tests.
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        // The low bits of the state are weak.
+        self.0 >> 16
+    }
+
+    /// What survives of the next change: often all or nothing, sometimes a part of a write.
+    pub fn survival(&mut self, pending: &PendingWrite) -> Survival {
+        match self.next() % 8 {
+            0..=2 => Survival::Kept,
+            3..=5 => Survival::Lost,
+            6 => Survival::LengthOnly,
+            _ => {
+                let [small, large] = Self::BLOCK_BYTES;
+                let block_bytes = if self.next() % 2 == 1 { large } else { small };
+                let kept = (0..pending.blocks(block_bytes)).map(|_| self.next() % 2 == 1).collect();
+                Survival::Torn { block_bytes, kept }
+            }
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(super) enum Change {
     Write { offset: usize, bytes: Arc<[u8]> },
@@ -95,7 +135,7 @@ impl Change {
                     rest = after;
                 }
             }
-            (Self::Truncate { length }, Survival::Kept) => into.resize(*length, 0),
+            (Self::Truncate { length }, Survival::Kept) => cut(into, *length),
             (_, Survival::Lost) | (Self::Truncate { .. }, _) => {}
         }
     }
