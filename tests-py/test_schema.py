@@ -218,8 +218,8 @@ class Pair(NamedTuple):
     x: int
 
 
-class Shape(TypedDict):
-    x: int
+class Shape(TypedDict, Generic[T]):
+    x: T
 
 
 class Empty(enum.Enum):
@@ -251,9 +251,9 @@ Text = type("Text", (str,), {})
         (dict[Literal["a"], str], r"write dict\[str, T\]"),
         (set[int], r"write list\[T\]"),
         (frozenset, r"write list\[T\]"),
-        (int | str, r"T \| None"),
-        (int | str | None, r"T \| None"),
-        (Union[int, str], r"T \| None"),  # noqa: UP007
+        (list[int] | tuple[int, ...], r"list\[A \| B\]"),
+        (dict[str, int] | Point | None, r"T \| None"),
+        (Union[Colour, str], r"T \| None"),  # noqa: UP007
         (Literal[b"a"], "str, int, bool and None"),
         (Literal[Level.LOW], "str, int, bool and None"),
         (collections.abc.Callable[[], int], "or object"),
@@ -264,7 +264,7 @@ Text = type("Text", (str,), {})
         (complex, r"tuple\[float, float\]"),
         (fractions.Fraction, "a supported type"),
         (Pair, "write a dataclass"),
-        (Shape, "write a dataclass"),
+        (Shape[int], "without type parameters"),
         (Box[int], "without type parameters"),
         (Empty, "plain scalars"),
         (Tuples, "plain scalars"),
