@@ -9,6 +9,9 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, NewType, Optional
 from uuid import UUID
 
+import attrs
+import msgspec
+import pydantic
 from hypothesis import strategies as st
 
 from batpak._schema import EventType, Registry
@@ -116,6 +119,17 @@ ANYTHING = st.recursive(
 )
 
 
+def fields_of(cls: type) -> list[str]:
+    """The names of the fields, of whatever family the class is."""
+    if dataclasses.is_dataclass(cls):
+        return [each.name for each in dataclasses.fields(cls)]
+    if attrs.has(cls):
+        return [each.name for each in attrs.fields(cls)]
+    if issubclass(cls, msgspec.Struct):
+        return list(cls.__struct_fields__)
+    return list(cls.model_fields) if issubclass(cls, pydantic.BaseModel) else []
+
+
 def same(left: Any, right: Any) -> bool:
     """Equal, and of the same types all the way down: 1 == True == 1.0 must not pass."""
     if type(left) is not type(right):
@@ -124,6 +138,7 @@ def same(left: Any, right: Any) -> bool:
         return len(left) == len(right) and all(map(same, left, right))
     if isinstance(left, dict):
         return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
-    if dataclasses.is_dataclass(left):
-        return all(same(getattr(left, each.name), getattr(right, each.name)) for each in dataclasses.fields(left))
+    names = fields_of(type(left))
+    if names:
+        return left == right and all(same(getattr(left, name), getattr(right, name)) for name in names)
     return bool(left == right) and repr(left) == repr(right)

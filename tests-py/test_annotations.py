@@ -5,14 +5,16 @@ import enum
 import fractions
 import sys
 import threading
+import types
 import typing
-from dataclasses import dataclass, make_dataclass
-from typing import Any, Generic, Literal, NamedTuple, Optional, TypedDict, TypeVar, Union
+from dataclasses import dataclass, field, make_dataclass
+from typing import Any, Generic, Literal, NamedTuple, Optional, Self, TypedDict, TypeVar, Union
 
 import pytest
+from typing_extensions import TypeAliasType
 
-from batpak._errors import LimitExceeded, UnsupportedAnnotation
-from schemas import Colour, Level, Node, Point, Text, holder, register
+from batpak._errors import InvalidValue, LimitExceeded, UnsupportedAnnotation
+from schemas import Colour, Level, Node, Point, Text, holder, register, same
 
 T = TypeVar("T")
 
@@ -197,3 +199,47 @@ def test_names_inside_a_class_are_seen() -> None:
     known = register(Outer)
     instance = Outer(Outer.Mode.ON, [Outer(Outer.Mode.ON, [])])
     assert known.from_plain(known.to_plain(instance)) == instance
+
+
+# -- aliases and Self -------------------------------------------------------------------------------------------------
+
+Whole = TypeAliasType("Whole", int)
+Wholes = TypeAliasType("Wholes", list[Whole | None])
+
+
+@dataclass
+class Chain:
+    wholes: Wholes
+    next: Self | None = None
+    rest: "list[Self]" = field(default_factory=list)
+
+
+@dataclass
+class LongChain(Chain):
+    more: Whole = 0
+
+
+def test_an_alias_is_what_it_stands_for() -> None:
+    known = register(Chain)
+    instance = Chain([1, None], Chain([]), [Chain([2])])
+    assert same(known.from_plain(known.to_plain(instance)), instance)
+
+
+def test_self_is_the_class_that_is_registered() -> None:
+    known = register(LongChain)
+    instance = LongChain([1], LongChain([], more=2))
+    assert same(known.from_plain(known.to_plain(instance)), instance)
+    with pytest.raises(InvalidValue, match=r"payload\.next: expected LongChain, found Chain"):
+        known.to_plain(LongChain([1], Chain([])))  # type: ignore[arg-type]
+
+
+def test_an_annotation_that_never_ends_is_refused() -> None:
+    class TypeAliasType:
+        """As ``type Json = list[Json]`` is, which Python 3.11 has no syntax for."""
+
+        @property
+        def __value__(self) -> object:
+            return types.GenericAlias(list, (self,))
+
+    with pytest.raises(UnsupportedAnnotation, match="Holder: an annotation never ends: write a class"):
+        holder(types.GenericAlias(list, (TypeAliasType(),)))

@@ -74,10 +74,13 @@ def _literal(options: tuple[object, ...]) -> Shape | None:
 
 
 def _union(args: tuple[object, ...], inner: Callable[[object], Shape]) -> Shape:
-    parts = [unwrap(each) for each in args]
+    parts: list[Any] = []
+    for each in map(unwrap, args):
+        if each not in parts:  # ``Annotated[T, 1] | Annotated[T, 2]`` is T
+            parts.append(each)
     others = [each for each in parts if each is not type(None)]
-    if len(others) == 1 and len(parts) == 2:
-        return shapes.optional(inner(others[0]))
+    if len(others) == 1:
+        return inner(others[0]) if len(parts) == 1 else shapes.optional(inner(others[0]))
     # ``Literal["a"] | Literal["b"]`` is one Literal.
     options = tuple(option for each in parts if get_origin(each) is Literal for option in get_args(each))
     members = [each for each in parts if get_origin(each) is not Literal]

@@ -55,7 +55,7 @@ def dict_type(registry: Registry, kind: Kind | int | None, version: int | None) 
     known = registry.lookup_kind(code) if type(code) is int else None
     if known is None or not known.takes_dicts:
         return None
-    return known if version is None or (type(version) is int and version == known.version) else None
+    return known if version is None or (isinstance(version, int) and version == known.version) else None
 
 
 def items_with_dicts(registry: Registry, items: Iterable[Item], default: Kind | int | None) -> Iterator[Item]:
