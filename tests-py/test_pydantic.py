@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any, Generic, Optional, TypeVar
 
 import pydantic
+import pydantic.v1
 import pytest
 from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field, PrivateAttr, RootModel
 from pydantic.dataclasses import dataclass as pydantic_dataclass
@@ -259,6 +260,30 @@ def test_forward_references() -> None:
         with pytest.raises(UnsupportedAnnotation, match=r"Nowhere\.x: .*Missing.*top level") as caught:
             known.from_plain({"x": 1})
         assert caught.value.field == "x"
+
+
+class Unfinished(BaseModel):
+    x: "NoSchema"
+
+
+UNFINISHED = register(Unfinished)
+
+
+class NoSchema:
+    pass
+
+
+def test_what_pydantic_cannot_complete_is_told_at_first_use() -> None:
+    with pytest.raises(UnsupportedAnnotation, match="Unfinished: pydantic cannot complete it: .*NoSchema") as caught:
+        UNFINISHED.from_plain({"x": 1})
+    assert isinstance(
+        caught.value.__cause__, pydantic.PydanticUserError | pydantic.errors.PydanticSchemaGenerationError
+    )
+
+
+def test_models_of_pydantic_1_are_refused() -> None:
+    with pytest.raises(SchemaError, match="pydantic 2 models"):
+        register(type("Old", (pydantic.v1.BaseModel,), {"__annotations__": {"x": int}}))
 
 
 def test_names_of_a_function_are_seen_as_pydantic_sees_them() -> None:

@@ -73,7 +73,7 @@ def check_call(cls: type, call: Callable[..., object], keywords: Iterable[str], 
 def faithful(build: Build, names: list[str]) -> Build:
     """Return ``build``, which runs converters again, with a look at what they make of the fields ``names``."""
 
-    def buildfaithfully(**values: object) -> object:
+    def build_faithfully(**values: object) -> object:
         instance = build(**values)
         for name in names:
             if name not in values:
@@ -83,7 +83,7 @@ def faithful(build: Build, names: list[str]) -> Build:
                 raise Misfit("a converter or validator of the class made another value of it", None, member_step(name))
         return instance
 
-    return buildfaithfully
+    return build_faithfully
 
 
 def derives(cls: type, module: str, name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from batpak._errors import UnsupportedAnnotation
 from batpak._families.family import Build, Family, check_call, derives
 from batpak._hints import Field, schema_error
 from batpak._shapes import Misfit
@@ -41,12 +42,13 @@ class Models(Family):
         return {name: info.annotation for name, info in cls.model_fields.items()}
 
     def fields(self, cls: Any) -> list[Field]:
-        """Return the fields by their names, whatever their aliases."""
+        """Return the fields by their names, whatever their aliases; pydantic evaluates what could not be before."""
         if not cls.__pydantic_complete__:
             try:
                 cls.model_rebuild(raise_errors=False, _parent_namespace_depth=0)
             except Exception as error:
-                raise schema_error(cls, f"pydantic cannot complete it: {error}") from error
+                message = f"{cls.__qualname__}: pydantic cannot complete it: {error}"
+                raise UnsupportedAnnotation(message, type_name=cls.__qualname__, field=None) from error
         return [Field(name, info.annotation, info.is_required(), name) for name, info in cls.model_fields.items()]
 
     def builder(self, cls: Any, fields: list[Field]) -> Build:
@@ -64,6 +66,7 @@ class Models(Family):
 
 
 def check_settings(cls: type, fields: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+    """Raise ``SchemaError`` for settings of a model or of pydantic's dataclass that leave something unsaid."""
     if config.get("extra") == "allow":
         problem = 'with extra="allow" nothing says what its extra fields are: make them a field of dict[str, object]'
         raise schema_error(cls, problem)
