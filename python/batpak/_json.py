@@ -21,8 +21,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from batpak._annotations import SCALARS, Misfit, member_step
 from batpak._errors import InvalidValue, LimitExceeded
+from batpak._shapes import SCALARS, Misfit, member_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable

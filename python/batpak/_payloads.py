@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 from batpak import _batpak
 from batpak._errors import InvalidInput, NewerVersion, UnregisteredType
+from batpak._families import family_of
 from batpak._schema import Registry, default_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
+
+    from batpak._batpak import Coordinate, Draft, Kind
+    from batpak._schema import EventType
+
+    Item = tuple[Coordinate, object] | Draft
 
 
 def resolver(registry: Registry) -> Callable[[object, object, int | None], tuple[object, int, int]]:
@@ -29,7 +34,7 @@ def resolver(registry: Registry) -> Callable[[object, object, int | None], tuple
 
 
 def _unknown(payload: object) -> Exception:
-    if dataclasses.is_dataclass(payload) and not isinstance(payload, type):
+    if family_of(type(payload)) is not None:
         name = type(payload).__qualname__
         return UnregisteredType(
             f"{name} is not registered; put @batpak.event(category=..., type_id=...) above it", type_name=name
@@ -39,6 +44,46 @@ def _unknown(payload: object) -> Exception:
     except Exception as refusal:  # noqa: BLE001 - it is what the caller raises
         return refusal
     return UnregisteredType(f"{type(payload).__qualname__} is not registered", type_name=type(payload).__qualname__)
+
+
+def dict_type(registry: Registry, kind: Kind | int | None, version: int | None) -> EventType | None:
+    """The TypedDict that a dict of this kind is checked against.
+
+    A version that is not the registered one says that the dict is none of this class: it is written as it is.
+    """
+    code = kind.code if isinstance(kind, _batpak.Kind) else kind
+    known = registry.lookup_kind(code) if type(code) is int else None
+    if known is None or not known.takes_dicts:
+        return None
+    return known if version is None or (isinstance(version, int) and version == known.version) else None
+
+
+def items_with_dicts(registry: Registry, items: Iterable[Item], default: Kind | int | None) -> Iterator[Item]:
+    """The items of a batch, the dicts among them with the kind of a TypedDict checked and as plain values."""
+    for item in items:
+        yield _checked(registry, item, default)
+
+
+def _checked(registry: Registry, item: Item, default: Kind | int | None) -> Item:
+    draft: object = item
+    if isinstance(item, tuple) and len(item) == 2 and type(item[1]) is dict and isinstance(item[0], _batpak.Coordinate):
+        draft = _batpak.Draft(*item)
+    if not isinstance(draft, _batpak.Draft) or type(draft.payload) is not dict:
+        return item
+    kind = default if draft.kind is None else draft.kind
+    known = dict_type(registry, kind, draft.version)
+    if known is None:
+        return item
+    return _batpak.Draft(
+        draft.coordinate,
+        known.to_plain(draft.payload),
+        kind=kind,
+        version=known.version,
+        correlation_id=draft.correlation_id,
+        causation_id=draft.causation_id,
+        metadata=draft.metadata,
+        private_metadata=draft.private_metadata,
+    )
 
 
 def restorer(registry: Registry) -> Callable[[int, int, object], object]:

@@ -1,6 +1,7 @@
 """Which class belongs to which kind of event, and how its instances become plain values and come back.
 
-A dataclass announced with ``@batpak.event`` is written as a map of its fields and read back as an instance.
+A class announced with ``@batpak.event`` is written as a map of its fields and read back as an equal instance. It is a
+dataclass, an attrs class, a msgspec ``Struct``, a pydantic model, or a ``TypedDict``, whose instances are plain dicts.
 What a field may hold follows from its annotation:
 
 | annotation | stored as |
@@ -10,22 +11,26 @@ What a field may hold follows from its annotation:
 | ``list[T]``, ``tuple[T, ...]``, ``tuple[A, B]`` | list |
 | ``dict[str, T]`` | map |
 | ``T | None``, ``Literal`` of str, int, bool and None | as its value |
+| ``A | B`` that can be told apart, see ``_unions`` | as its value |
 | an ``Enum`` class | the member's value |
-| a dataclass, registered or not, its own class included | map |
+| a class of these families, registered or not, its own included (``Self``) | map |
 | ``object``, ``Any`` | any untyped value, as it is |
 
-``Annotated`` and ``NewType`` count as what they wrap. Everything else is refused when the class is registered.
+``Annotated``, ``NewType`` and ``type`` aliases count as what they wrap. Everything else is refused when the class is
+registered.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import threading
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from batpak import _annotations as shapes
 from batpak._errors import DuplicateKind, InvalidKind, InvalidValue, LimitExceeded, PayloadMismatch, SchemaError
+from batpak._families import family_of
+from batpak._hints import full_name, schema_error
+from batpak._records import Record, record_of
+from batpak._shapes import Misfit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,147 +49,6 @@ RESERVED_KINDS = frozenset(
     | {0xFA00 | tens | unit for tens in range(0x30, 0x90, 0x10) for unit in (0, 1)}
     | {0xC5B7, 0xC5B8, 0xC5B9}
 )
-
-Step = tuple[str, shapes.Shape, bool]  # a field's name, its shape, and whether it has no default
-
-
-class Record:
-    """Both directions of one dataclass.
-
-    The converters are made when the annotations resolve: at registration, or at first use if a name comes later.
-    Two threads may make them at once; they make equal ones, so no lock is needed.
-    """
-
-    __slots__ = ("_known", "annotations", "cls", "from_plain", "to_plain")
-
-    def __init__(self, cls: type, known: dict[type, Record]) -> None:
-        shapes.check_fields(cls)
-        self.cls = cls
-        self.annotations: dict[str, str] | None = None
-        self.to_plain: shapes.Convert = self._first_to_plain
-        self.from_plain: shapes.Convert = self._first_from_plain
-        self._known = known
-
-    def resolve(self) -> None:
-        """Make the converters. Raises ``NameError`` if an annotation names something that does not exist yet."""
-        hints = shapes.hints_of(self.cls)
-        steps: list[Step] = []
-        for field in dataclasses.fields(self.cls):
-            shape = shapes.shape_of(hints[field.name], self.cls, field.name, self._nested)
-            required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-            steps.append((field.name, shape, required))
-        self.to_plain = _to_plain(self.cls, steps)
-        self.from_plain = _from_plain(self.cls, steps)
-        self.annotations = {field.name: repr(hints[field.name]) for field in dataclasses.fields(self.cls)}
-
-    def definition(self) -> dict[str, dict[str, str]]:
-        """Return what is stored: the annotations of this class and of all that it holds."""
-        definition: dict[str, dict[str, str]] = {}
-        while len(definition) < len(self._known):  # resolving one may add others
-            for record in list(self._known.values())[len(definition) :]:
-                if record.annotations is None:
-                    with suppress(NameError, SchemaError):
-                        record.resolve()
-                unresolved = {field.name: repr(field.type) for field in dataclasses.fields(record.cls)}
-                # Numbered, because two local classes may have one name.
-                definition[f"{len(definition)} {shapes.full_name(record.cls)}"] = record.annotations or unresolved
-        return definition
-
-    def _nested(self, cls: type) -> shapes.Shape:
-        record = record_of(cls, self._known)
-        # Looked up at each call, because the converters of a record that holds itself do not exist yet.
-        return shapes.Shape(
-            cls.__qualname__,
-            None,
-            lambda value: record.to_plain(value),  # noqa: PLW0108
-            lambda value: record.from_plain(value),  # noqa: PLW0108
-        )
-
-    def _first_to_plain(self, value: object) -> object:
-        self._resolve_now()
-        return self.to_plain(value)
-
-    def _first_from_plain(self, value: object) -> object:
-        self._resolve_now()
-        return self.from_plain(value)
-
-    def _resolve_now(self) -> None:
-        try:
-            self.resolve()
-        except NameError as error:
-            raise shapes.undefined(self.cls, error) from error
-
-
-def record_of(cls: type, known: dict[type, Record]) -> Record:
-    """Return the record of the dataclass ``cls``, from ``known`` or new. Raises ``SchemaError`` if it cannot be one."""
-    record = known.get(cls)
-    if record is None:
-        record = known[cls] = Record(cls, known)
-        try:
-            record.resolve()
-        except NameError:
-            pass  # a forward reference: the record resolves itself at first use
-        except SchemaError:
-            del known[cls]
-            raise
-    return record
-
-
-def _to_plain(cls: type, steps: list[Step]) -> shapes.Convert:
-    flat = [(name, shape.exact, shape.to_plain) for name, shape, _ in steps]
-
-    def to_plain(instance: object) -> dict[str, object]:
-        if type(instance) is not cls:
-            raise shapes.misfit(cls.__qualname__, instance)
-        plain: dict[str, object] = {}
-        name = ""
-        try:
-            for name, exact, convert in flat:
-                value = getattr(instance, name)
-                plain[name] = value if type(value) is exact else convert(value)
-        except shapes.Misfit as error:
-            error.inside(shapes.member_step(name))
-            raise
-        except AttributeError as error:
-            message = "the instance has no value for this field"
-            raise shapes.Misfit(message, error, shapes.member_step(name)) from error
-        return plain
-
-    return to_plain
-
-
-def _from_plain(cls: type, steps: list[Step]) -> shapes.Convert:
-    flat = [(name, shape.exact, shape.from_plain, required) for name, shape, required in steps]
-    class_name = cls.__qualname__
-    wanted = f"a map for {class_name}"
-
-    def from_plain(value: Any) -> object:
-        if type(value) is not dict:
-            raise shapes.misfit(wanted, value)
-        restored: dict[str, object] = {}
-        name = ""
-        try:
-            for name, exact, convert, required in flat:
-                if name in value:
-                    stored = value[name]
-                    restored[name] = stored if type(stored) is exact else convert(stored)
-                elif required:
-                    message = f"missing, and {class_name} has no default for it"
-                    raise shapes.Misfit(message)  # noqa: TRY301 - it gets its step below
-        except shapes.Misfit as error:
-            error.inside(shapes.member_step(name))
-            raise
-        if len(restored) != len(value):
-            message = f"{class_name} has no such field"
-            unknown = next(key for key in value if key not in restored)
-            raise shapes.Misfit(message, None, shapes.member_step(unknown))
-        try:
-            return cls(**restored)
-        except Exception as error:
-            message = f"{class_name} refused what was stored: {type(error).__name__}: {error}"
-            raise shapes.Misfit(message, error) from error
-
-    return from_plain
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -216,14 +80,19 @@ class EventType:
     version: int
     _record: Record = dataclasses.field(repr=False, compare=False)
 
+    @property
+    def takes_dicts(self) -> bool:
+        """Whether ``cls`` is a TypedDict, so that its instances are dicts that only the kind tells apart."""
+        return self._record.source is dict
+
     def to_plain(self, instance: object) -> dict[str, object]:
         """Return the plain value that is stored for ``instance``.
 
-        Nothing is converted but what the annotations say: tuples become lists, Enum members their values, dataclasses
-        dicts. What a type cannot tell (NaN, naive datetimes, sizes) is checked later, when the value is encoded.
+        Nothing is converted but what the annotations say: tuples become lists, Enum members their values, instances
+        of classes dicts. What a type cannot tell (NaN, naive datetimes, sizes) is checked later, by the encoder.
 
         Args:
-            instance: an instance of exactly ``cls``.
+            instance: an instance of exactly ``cls``; a dict if that is a TypedDict.
 
         Returns:
             A new dict from field name to plain value, in the order of the fields.
@@ -238,7 +107,7 @@ class EventType:
         """
         try:
             return cast("dict[str, object]", self._record.to_plain(instance))
-        except shapes.Misfit as error:
+        except Misfit as error:
             message = f"{error.path}: {error.message}"
             raise InvalidValue(message, path=error.path) from error.cause
         except RecursionError:
@@ -248,7 +117,9 @@ class EventType:
     def from_plain(self, value: object) -> object:
         """Return the instance of ``cls`` that ``value`` stands for.
 
-        It is built with ``cls(**fields)``, so ``__post_init__`` runs. A field that is missing gets its default.
+        It is built with ``cls(**fields)``, so ``__post_init__`` runs, as do converters and validators of attrs. A
+        pydantic model is built with ``model_construct``, which validates nothing and runs ``model_post_init``. A
+        TypedDict is a new dict. A field that is missing gets its default.
 
         Args:
             value: what was stored: a dict from field name to plain value.
@@ -258,7 +129,8 @@ class EventType:
 
         Raises:
             PayloadMismatch: a field without default is missing, ``cls`` does not have a field, a value is not of the
-                annotated type, or ``cls`` raised (that exception is the cause); ``path`` says where.
+                annotated type, a converter changed it, or ``cls`` raised (that exception is the cause); ``path`` says
+                where.
             UnsupportedAnnotation: at the first use only: a forward reference still names nothing, or nothing supported.
 
         Thread-safety: safe.
@@ -266,7 +138,7 @@ class EventType:
         """
         try:
             return self._record.from_plain(value)
-        except shapes.Misfit as error:
+        except Misfit as error:
             message = f"{error.path}: {error.message}"
             raise PayloadMismatch(message, type_name=self.cls.__qualname__, path=error.path) from error.cause
 
@@ -279,13 +151,15 @@ class Registry:
     Thread-safety: registration is guarded by a lock; look-ups are plain dict reads.
     """
 
-    __slots__ = ("_by_kind", "_by_type", "_lock")
+    __slots__ = ("_by_kind", "_by_type", "_has_typed_dicts", "_lock")
 
     def __init__(self) -> None:
         """Make an empty registry."""
         self._lock = threading.Lock()
         self._by_kind: dict[int, EventType] = {}
         self._by_type: dict[type, EventType] = {}
+        # While there is none, dicts need no look at their kind.
+        self._has_typed_dicts = False
 
     def __repr__(self) -> str:
         """Return the classes with their kinds, in the order of the kinds."""
@@ -294,7 +168,12 @@ class Registry:
         return f"Registry({', '.join(entries)})"
 
     def event(self, *, category: int, type_id: int, version: int = 1) -> Callable[[type[T]], type[T]]:
-        """Announce a dataclass as the payload of one kind of event.
+        """Announce a class as the payload of one kind of event.
+
+        The class is a dataclass, an attrs class, a msgspec ``Struct``, a pydantic 2 model or a ``TypedDict``. What is
+        written are the values of its fields, by the names of the attributes; aliases, renaming, tags and what else its
+        library does to its own output do not matter. The instances of a TypedDict are plain dicts: a dict that is
+        written with ``kind=`` that of a registered TypedDict is checked against it.
 
         The decorator returns the class unchanged. A class of the same module, qualified name, version and field
         annotations as the one that has the kind takes its place, so that a notebook cell may be run again; instances of
@@ -306,12 +185,12 @@ class Registry:
             version: 1..65535, to be raised when the fields change. 0 is what untyped events carry.
 
         Returns:
-            The decorator; put it above ``@dataclass``.
+            The decorator; put it above ``@dataclass`` or ``@attrs.define``.
 
         Raises:
             InvalidKind: out of range, or a kind that is not for users.
-            SchemaError: by the decorator: not a dataclass or one that could not be restored, a version out of range, or
-                a class that already has another kind.
+            SchemaError: by the decorator: not a class of these families or one that could not be restored, a version
+                out of range, or a class that already has another kind.
             UnsupportedAnnotation: by the decorator: a field's annotation has no exact encoding.
             DuplicateKind: by the decorator: another class has the kind.
 
@@ -334,13 +213,17 @@ class Registry:
         code = _kind_code(category, type_id)
 
         def register(cls: type[T]) -> type[T]:
-            if not isinstance(cls, type) or not dataclasses.is_dataclass(cls):
+            family = family_of(cls)
+            if family is None:
                 name = getattr(cls, "__qualname__", repr(type(cls)))
-                message = f"{name}: only dataclasses can be registered: put @dataclass below @event"
+                message = (
+                    f"{name}: only dataclasses, attrs classes, msgspec Structs, pydantic 2 models and TypedDicts can "
+                    "be registered: put @dataclass below @event"
+                )
                 raise SchemaError(message, type_name=name)
             if type(version) is not int or not 1 <= version <= VERSION_MAX:
-                raise shapes.schema_error(cls, f"version is an int in 1..{VERSION_MAX}; 0 is what untyped events carry")
-            self._add(EventType(cls, code, version, record_of(cls, {})))
+                raise schema_error(cls, f"version is an int in 1..{VERSION_MAX}; 0 is what untyped events carry")
+            self._add(EventType(cls, code, version, record_of(cls, family, {})))
             return cls
 
         return register
@@ -360,16 +243,17 @@ class Registry:
                 return
             if known is not None:
                 problem = f"already registered as kind 0x{known.kind_code:04X} version {known.version}"
-                raise shapes.schema_error(new.cls, problem)
+                raise schema_error(new.cls, problem)
             if holder is not None and not _same_definition(holder, new):
                 message = (
-                    f"{shapes.full_name(new.cls)}: kind 0x{new.kind_code:04X} belongs to another definition, "
-                    f"{shapes.full_name(holder.cls)} version {holder.version}; take another type_id, or, to "
+                    f"{full_name(new.cls)}: kind 0x{new.kind_code:04X} belongs to another definition, "
+                    f"{full_name(holder.cls)} version {holder.version}; take another type_id, or, to "
                     "change a class in a running session, a new Registry()"
                 )
                 raise DuplicateKind(message, type_name=new.cls.__qualname__)
             self._by_type[new.cls] = new
             self._by_kind[new.kind_code] = new
+            self._has_typed_dicts = self._has_typed_dicts or new.takes_dicts
             if holder is not None:
                 del self._by_type[holder.cls]
 
@@ -387,7 +271,7 @@ def _kind_code(category: int, type_id: int) -> int:
 
 
 def _same_definition(old: EventType, new: EventType) -> bool:
-    if shapes.full_name(old.cls) != shapes.full_name(new.cls) or old.version != new.version:
+    if full_name(old.cls) != full_name(new.cls) or old.version != new.version:
         return False
     return old._record.definition() == new._record.definition()
 

@@ -91,12 +91,13 @@ class Store:
     {'paid': True}
     """
 
-    __slots__ = ("__weakref__", "_core", "_path")
+    __slots__ = ("__weakref__", "_core", "_path", "_registry")
 
-    def __init__(self, core: _batpak.CoreStore, path: Path) -> None:
+    def __init__(self, core: _batpak.CoreStore, path: Path, registry: Registry = default_registry) -> None:
         """Not for users: call ``Store.open``."""
         self._core = core
         self._path = path
+        self._registry = registry
 
     @classmethod
     def open(
@@ -176,7 +177,7 @@ class Store:
                 index_metadata=None if index_metadata is None else _keys_of(index_metadata),
                 durable_only=_durable_only(visibility),
             )
-        store = cls(core, Path(path))
+        store = cls(core, Path(path), known)
         _fork.watch(core)
         report = store.open_report
         if report.path_taken == "recovered":
@@ -219,8 +220,10 @@ class Store:
             payload: an instance of a registered class; or a plain value (dict, list, str, int, float, bool, None,
                 aware datetime, date, time,
                 timedelta, Decimal, UUID, of exactly these types); or bytes, stored as they are. At most 16 MiB encoded.
-            kind: what it is; needed unless the payload's class is registered.
-            version: schema version of an untyped payload, 0 to 65,535; 0 if None.
+            kind: what it is; needed unless the payload's class is registered. A dict with the kind of a registered
+                TypedDict is checked against it and gets its version.
+            version: schema version of an untyped payload, 0 to 65,535; 0 if None. With another version than the
+                registered one, a dict is not checked against a TypedDict.
             correlation_id: groups events; a UUID or 16 bytes.
             causation_id: id of the event that caused this one; a UUID or 16 bytes.
             metadata: permanent, at most 4 KiB; pseudonymous ids only, since it can never be erased.
@@ -239,6 +242,10 @@ class Store:
             StoreClosed, StoreReadOnly, ForkedStore: this store cannot be written to.
             KeyboardInterrupt: during the wait for the sync; the event exists, see ``last_receipt``.
         """
+        if kind is not None and type(payload) is dict and self._registry._has_typed_dicts:
+            known = _payloads.dict_type(self._registry, kind, version)
+            if known is not None:
+                payload, version = known.to_plain(payload), known.version
         return self._core.append(
             coordinate,
             payload,
@@ -272,6 +279,8 @@ class Store:
             TypeError: an item is neither.
             Whatever ``append`` raises; nothing was written then.
         """
+        if self._registry._has_typed_dicts:
+            items = _payloads.items_with_dicts(self._registry, items, kind)
         return self._core.append_batch(items, kind, durability)
 
     def sync(self) -> int:
