@@ -1,0 +1,74 @@
+"""What the tests of the command line share: the command as a real process, and what it is fed with."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import batpak
+from support import KIND
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMAND = [sys.executable, "-m", "batpak"]
+TIMEOUT_S = 60
+
+# A clear screen, a right-to-left override, DEL, a C1 control, a line separator, a tag: nothing for a terminal.
+NASTY = "\x1b[2J\u202e\x7f\x9b\u2028\U000e0041"
+UNSAFE = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\U000e0000-\U000e007f]"
+)
+
+
+def batpak_command(
+    *arguments: str | Path, stdin: str = "", environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=TIMEOUT_S,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8", **(environment or {})},
+    )
+
+
+def succeed(*arguments: str | Path, stdin: str = "") -> str:
+    done = batpak_command(*arguments, stdin=stdin)
+    assert done.stderr == ""
+    assert done.returncode == 0
+    return done.stdout
+
+
+def succeed_json(*arguments: str | Path, stdin: str = "") -> list[Any]:
+    lines = succeed(*arguments, "--json", stdin=stdin).splitlines()
+    assert all(line.isascii() and line.isprintable() for line in lines)
+    return [json.loads(line) for line in lines]
+
+
+def fail(exit_code: int, *arguments: str | Path, stdin: str = "") -> str:
+    done = batpak_command(*arguments, stdin=stdin)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == exit_code, done.stderr
+    assert done.stderr
+    return done.stderr
+
+
+def line_of(**members: object) -> str:
+    return json.dumps({"entity": "player:alice", "scope": "room", "kind": "0xF001", "payload": {"x": 1}, **members})
+
+
+def fill(directory: Path, drafts: list[batpak.Draft]) -> None:
+    with batpak.Store.open(directory) as store:
+        store.append_batch(drafts)
+
+
+def drafts(count: int, payload: object = None) -> list[batpak.Draft]:
+    coordinate = batpak.Coordinate("player:alice", "room")
+    return [batpak.Draft(coordinate, {"n": n} if payload is None else payload, kind=KIND) for n in range(count)]
