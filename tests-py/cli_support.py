@@ -7,7 +7,10 @@ import os
 import re
 import subprocess
 import sys
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import batpak
 from support import KIND
@@ -72,3 +75,52 @@ def fill(directory: Path, drafts: list[batpak.Draft]) -> None:
 def drafts(count: int, payload: object = None) -> list[batpak.Draft]:
     coordinate = batpak.Coordinate("player:alice", "room")
     return [batpak.Draft(coordinate, {"n": n} if payload is None else payload, kind=KIND) for n in range(count)]
+
+
+# What an export must keep.
+
+DEEP: Any = 0
+for _ in range(128):
+    DEEP = [DEEP]
+
+VALUES = [
+    None,
+    True,
+    0,
+    1,
+    2**63,
+    -(2**2000),
+    1.0,
+    -0.0,
+    float("inf"),
+    NASTY,
+    b"\x00\xff",
+    {"$bytes": "00", "": {"$": 1}},
+    {"nested": [b"", {"price": Decimal("1.00")}]},
+    datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=timezone(timedelta(hours=-3, seconds=1))),
+    [date(1, 1, 1), time(23, 59, 59, 999999), timedelta(days=-1, microseconds=1)],
+    UUID(int=1),
+    DEEP,
+]
+
+
+def exported(directory: Path, *options: str | Path) -> list[dict[str, Any]]:
+    lines = succeed("export", directory, *options).splitlines()
+    assert all(line.isascii() and line.isprintable() for line in lines)
+    return [json.loads(line) for line in lines]
+
+
+def fill_with_everything(directory: Path) -> None:
+    """Events that use every member, with payloads that JSON alone cannot hold."""
+    with batpak.Store.open(directory, allow_nonfinite=True) as store:
+        for number, value in enumerate(VALUES):
+            store.append(
+                batpak.Coordinate(f"player:{number}", "räume:1"),
+                value,
+                kind=batpak.Kind(0xF, number),
+                version=number,
+                correlation_id=UUID(int=number) if number % 2 else None,
+                causation_id=UUID(int=2**128 - 1 - number) if number % 3 else None,
+                metadata={"trace": f"t{number}", "b": NASTY} if number % 2 else None,
+                private_metadata={"why": value, "$": 1} if 0 < number < len(VALUES) - 1 else None,
+            )

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import batpak
-from cli_support import succeed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +47,7 @@ def signed(path: Path, key: batpak.SigningKey) -> Iterator[batpak.Store]:
 @pytest.fixture
 def journal(path: Path) -> Path:
     """The directory of a closed, unsigned journal without events of users."""
-    succeed("init", path)
+    batpak.Store.open(path).close()
     return path
 
 

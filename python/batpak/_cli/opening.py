@@ -38,6 +38,18 @@ def add_durability(parser: argparse.ArgumentParser, default: str) -> None:
     )
 
 
+def add_nonfinite(parser: argparse.ArgumentParser) -> None:
+    """The option ``--allow-nonfinite``."""
+    parser.add_argument(
+        "--allow-nonfinite", action="store_true", help='take NaN and infinities too, written {"$float": "nan"}'
+    )
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """The option ``--quiet``."""
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress line on a terminal")
+
+
 def require_directory(directory: Path) -> None:
     """Say that there is no journal where there is not even a directory.
 
