@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "stats": "print figures about a journal",
     "keygen": "make a signing key",
     "audit": "run a Python program and record what it does",
+    "completion": "print a script that completes this command line in a shell",
 }
 
 
