@@ -6,11 +6,11 @@ and the payload. Whoever holds the line can therefore check it without the journ
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
 from batpak import _batpak, _json
 
-from . import output
 from .events import time_text
 from .kinds import kind_text
 from .lines import MEMBERS, payload_of
@@ -33,6 +33,15 @@ _RAW: Final = "raw"
 def exported(event: Event) -> dict[str, object]:
     """The members of an event's line, in their order."""
     return {
+        **_stated(event),
+        "private_metadata": _json.to_tagged(event.private_metadata),
+        "payload": _json.to_tagged(event.value),
+    }
+
+
+def _stated(event: Event) -> dict[str, object]:
+    """The members that the header says, and what it takes to check the others."""
+    return {
         MARK: VERSION,
         "journal_id": str(event.journal_id),
         "sequence": event.sequence,
@@ -46,9 +55,7 @@ def exported(event: Event) -> dict[str, object]:
         "correlation_id": None if event.correlation_id is None else str(event.correlation_id),
         "causation_id": None if event.causation_id is None else str(event.causation_id),
         "metadata": dict(event.metadata),
-        "private_metadata": _json.to_tagged(event.private_metadata),
         "encoding": event.encoding,
-        "payload": _json.to_tagged(event.value),
         "salt": event.salt.hex(),
         "header": event.header.hex(),
     }
@@ -72,13 +79,17 @@ def checked(members: Mapping[str, object]) -> Event:
         raise ValueError(f'"{MARK}" is not {VERSION}: a newer batpak wrote this; upgrade')
     try:
         event = _batpak.event_from_record(_record(members))
-        stated = exported(event)
-        changed = sorted({*members, *stated} - _COMMITTED - _equal(members, stated))
     except KeyError as error:
-        raise ValueError(f"an exported line without {str(error)!s}; {_ADVICE}") from None
+        raise ValueError(f"an exported line without {error}; {_ADVICE}") from None
     except (ValueError, TypeError) as error:
         raise ValueError(f"not what was exported: {error}; {_ADVICE}") from None
-    if changed:
+    given = {name: member for name, member in members.items() if name not in _COMMITTED}
+    stated = _stated(event)
+    if _text(given) != _text(stated):
+        missing = given.keys() ^ stated.keys()
+        changed = sorted(
+            missing | {name for name in given.keys() & stated.keys() if _text(given[name]) != _text(stated[name])}
+        )
         raise ValueError(f"not what was exported: {', '.join(map(repr, changed))} contradicts the header; {_ADVICE}")
     return event
 
@@ -86,13 +97,9 @@ def checked(members: Mapping[str, object]) -> Event:
 _ADVICE: Final = f"to write it as an event of its own, leave no members but {', '.join(sorted(MEMBERS))}"
 
 
-def _equal(members: Mapping[str, object], stated: Mapping[str, object]) -> set[str]:
-    """The names of members that are the same on both sides; True is not 1 here."""
-    return {
-        name
-        for name, member in stated.items()
-        if name in members and name not in _COMMITTED and output.json_text(members[name]) == output.json_text(member)
-    }
+def _text(member: object) -> str:
+    """What two members are compared by: True is not 1 there, and 1.0 is not 1."""
+    return json.dumps(member, sort_keys=True)
 
 
 def _record(members: Mapping[str, object]) -> bytes:

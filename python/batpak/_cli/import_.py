@@ -16,7 +16,7 @@ from .argument_types import batch_events
 from .exit_codes import OK, USAGE, CommandError
 from .exported import checked, is_exported
 from .kinds import FORMS, kind_argument
-from .lines import MEMBERS, Defaults, draft_of, members_of, numbered, parse
+from .lines import Defaults, draft_of, members_of, numbered, parse
 from .opening import (
     add_directory,
     add_durability,
@@ -179,10 +179,10 @@ class _Import:
             members = members_of(parse(line))
             if not is_exported(members):
                 return draft_of(members, self.defaults), len(line)
-            if checked(members).is_system:
-                self.passed_over += 1
-                continue
-            return draft_of({name: members[name] for name in MEMBERS}, self.defaults), len(line)
+            event = checked(members)
+            if not event.is_system:
+                return _draft_of_event(event), len(line)
+            self.passed_over += 1
         return None
 
     def so_far(self) -> str:
@@ -211,6 +211,20 @@ class _Import:
             "first_sequence": self.first_sequence if self.imported else None,
             "last_sequence": self.first_sequence + self.imported - 1 if self.imported else None,
         }
+
+
+def _draft_of_event(event: batpak.Event) -> batpak.Draft:
+    """What an event keeps when it is written again."""
+    return batpak.Draft(
+        event.coordinate,
+        event.value,
+        kind=event.kind,
+        version=event.payload_version,
+        correlation_id=event.correlation_id,
+        causation_id=event.causation_id,
+        metadata=event.metadata,
+        private_metadata=event.private_metadata,
+    )
 
 
 def _events(count: int) -> str:
