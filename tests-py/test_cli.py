@@ -9,7 +9,7 @@ import pytest
 
 import batpak
 from batpak import _errors
-from batpak._cli import exit_codes, output
+from batpak._cli import COMMANDS, exit_codes, output
 from batpak._cli.kinds import kind_from_json, parse_kind
 from cli_support import NASTY, UNSAFE, drafts, fail, fill, line_of, succeed, succeed_json
 from support import KIND
@@ -64,20 +64,26 @@ def test_bad_command_lines_are_usage_errors(arguments: list[str]) -> None:
 
 def test_help_and_version() -> None:
     listing = succeed("--help")
-    for command in ("init", "append", "log", "show", "verify", "stats", "keygen", "audit"):
+    for command in COMMANDS:
         assert command in listing
         assert "usage: batpak" in succeed(command, "--help")
     assert succeed("--version") == f"batpak {batpak.__version__}\n"
 
 
-@pytest.mark.parametrize("command", [["log"], ["verify"], ["stats"], ["show", "0"], ["append"]])
+@pytest.mark.parametrize(
+    "command",
+    [["log"], ["log", "-f"], ["tail"], ["export"], ["import"], ["verify"], ["stats"], ["show", "0"], ["append"]],
+)
 def test_a_missing_directory_is_no_journal(tmp_path: Path, command: list[str]) -> None:
     name, *rest = command
     assert "no such directory" in fail(10, name, tmp_path / "missing", *rest)
     assert not (tmp_path / "missing").exists()
 
 
-@pytest.mark.parametrize("command", [["init"], ["log"], ["stats"], ["show", "0"], ["append"], ["verify"]])
+@pytest.mark.parametrize(
+    "command",
+    [["init"], ["log"], ["tail", "-f"], ["export"], ["import"], ["stats"], ["show", "0"], ["append"], ["verify"]],
+)
 def test_a_directory_of_something_else_is_no_journal(tmp_path: Path, command: list[str]) -> None:
     (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
     name, *rest = command
@@ -88,7 +94,7 @@ def test_a_directory_of_something_else_is_no_journal(tmp_path: Path, command: li
 def test_nothing_unsafe_reaches_the_terminal(journal: Path) -> None:
     members = {"payload": {NASTY: [NASTY]}, "metadata": {"m": NASTY}, "private_metadata": {"p": NASTY}}
     (receipt,) = succeed_json("append", journal, stdin=line_of(**members, entity="a\u202eb"))
-    for arguments in (["log"], ["log", "--tree"], ["show", str(receipt["sequence"])]):
+    for arguments in (["log"], ["log", "--tree"], ["tail"], ["show", str(receipt["sequence"])]):
         name, *rest = arguments
         shown = succeed(name, journal, *rest)
         assert not UNSAFE.search(shown)
@@ -111,7 +117,7 @@ def test_reading_needs_no_write_permission_and_writes_nothing(journal: Path) -> 
         return {str(path): path.read_bytes() for path in sorted(journal.rglob("*")) if path.is_file()}
 
     before = contents()
-    for arguments in (["log"], ["log", "--tree"], ["show", "0"], ["stats"], ["verify"]):
+    for arguments in (["log"], ["log", "--tree"], ["tail"], ["export"], ["show", "0"], ["stats"], ["verify"]):
         name, *rest = arguments
         succeed(name, journal, *rest)
     assert contents() == before

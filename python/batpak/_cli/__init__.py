@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "init": "make a new journal",
     "append": "append events from JSON lines on stdin",
     "log": "print events, or with --tree what caused what",
+    "tail": "print the last events, and then those that are written",
     "show": "print one event with every field",
     "export": "write events as lines that say everything about them",
     "import": "append events from such lines",

@@ -44,9 +44,7 @@ def moment(text: str) -> datetime:
         raise ArgumentTypeError(f"{text!r} is not a time in ISO 8601: write {_EXAMPLE}") from None
     if parsed.tzinfo is None:
         complete = parsed.isoformat()
-        raise ArgumentTypeError(
-            f"{text!r} does not say where: write {complete}Z for UTC, or its offset ({complete}+01:00)"
-        )
+        raise ArgumentTypeError(f"{text!r} has no offset: write {complete}Z for UTC, or for instance {complete}+01:00")
     return parsed
 
 

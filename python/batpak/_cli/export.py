@@ -44,7 +44,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Write them."""
     if arguments.output is not None:
         _refuse_inside(arguments.output, arguments.directory)
-    with Progress("export", "opening", quiet=arguments.quiet) as progress, open_reading(arguments.directory) as store:
+    with (
+        Progress("export", "opening", quiet=arguments.quiet) as progress,
+        open_reading(arguments.directory, durable=arguments.durable) as store,
+    ):
         events = store.query(**filters(arguments), **in_range(arguments))
         progress.doing = "searching"
         with _written_to(arguments.output) as write:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import output
-from .events import event_json, event_line
-from .exit_codes import OK
+from .exit_codes import OK, USAGE, CommandError
+from .following import add_follow, print_event, print_following
 from .opening import add_directory, add_json, add_quiet, open_reading
 from .progress import Progress
 from .selecting import add_filters, add_range, filters, in_range
@@ -22,6 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_directory(parser)
     add_filters(parser)
     add_range(parser)
+    add_follow(parser)
     parser.add_argument("--tree", action="store_true", help="put each event under the event that caused it")
     add_json(parser)
     add_quiet(parser)
@@ -29,16 +29,42 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the events."""
-    with Progress("log", "opening", quiet=arguments.quiet) as progress, open_reading(arguments.directory) as store:
-        events = progress.counting(store.query(**filters(arguments), **in_range(arguments)))
+    _refuse_contradictions(arguments)
+    selected = filters(arguments)
+    if arguments.follow:
+        with open_reading(arguments.directory, durable=arguments.durable) as store:
+            print_following(store, selected, limit=arguments.limit, as_json=arguments.json)
+        return OK
+    with (
+        Progress("log", "opening", quiet=arguments.quiet) as progress,
+        open_reading(arguments.directory, durable=arguments.durable) as store,
+    ):
+        events = progress.counting(store.query(**selected, **in_range(arguments)))
         progress.doing = "searching"
         if arguments.tree:
             print_tree(store, events, progress, as_json=arguments.json)
             return OK
         for event in events:
             progress.before_output()
-            if arguments.json:
-                output.write_json(event_json(event))
-            else:
-                output.write(event_line(event))
+            print_event(event, as_json=arguments.json)
     return OK
+
+
+def _refuse_contradictions(arguments: argparse.Namespace) -> None:
+    """Say which options do not go together.
+
+    Raises:
+        CommandError: with exit code 2.
+    """
+    if arguments.follow:
+        given = {
+            "--until": arguments.until is not None,
+            "--before": arguments.before is not None,
+            "--reverse": arguments.reverse,
+            "--tree": arguments.tree,
+        }
+        for option, is_given in given.items():
+            if is_given:
+                raise CommandError(f"{option} needs an end, and --follow has none", USAGE)
+    if arguments.tree and arguments.reverse:
+        raise CommandError("--tree puts causes before what they caused, so it does not go with --reverse", USAGE)

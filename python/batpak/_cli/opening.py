@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import batpak
 
@@ -60,10 +60,16 @@ def require_directory(directory: Path) -> None:
         raise CommandError(f"{directory}: no such directory", NO_JOURNAL)
 
 
-def open_reading(directory: Path) -> batpak.Store:
-    """The journal, read-only, with every payload as the plain value that is stored."""
+def open_reading(directory: Path, *, durable: bool = False) -> batpak.Store:
+    """The journal, read-only, with every payload as the plain value that is stored.
+
+    Args:
+        directory: where it is.
+        durable: whether to see only what is known to be on the disk.
+    """
     require_directory(directory)
-    return batpak.Store.open(directory, create=False, read_only=True, registry=batpak.Registry())
+    options: dict[str, Any] = {"visibility": "durable"} if durable else {}
+    return batpak.Store.open(directory, create=False, read_only=True, registry=batpak.Registry(), **options)
 
 
 def load_key(path: Path | None) -> batpak.SigningKey | None:
