@@ -202,7 +202,7 @@ def test_flipped_bits_are_found_by_both_or_harmless(
         else:
             assert not verdict.ok, (name, at)
             assert verdict.findings
-            assert found, (name, at)
+            assert found or name.endswith((".idx", ".run")), (name, at)
         try:
             with Store.open(path, read_only=True) as reader:
                 assert [event.event_hash for event in reader.query(system=True)] == hashes, (name, at)

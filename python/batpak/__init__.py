@@ -21,6 +21,7 @@ from batpak._errors import (
     InvalidReceipt,
     InvalidValue,
     JournalDamaged,
+    JournalRewound,
     KeyRequired,
     LimitExceeded,
     NewerVersion,
@@ -42,6 +43,7 @@ from batpak._errors import (
     UnsupportedFormat,
     WrongKey,
 )
+from batpak._follow import Follow
 from batpak._keys import PublicKey, SigningKey
 from batpak._receipt import AppendReceipt, Hlc
 from batpak._reports import OpenReport, StoreStats
@@ -63,6 +65,7 @@ __all__ = [
     "EventNotFound",
     "Events",
     "Finding",
+    "Follow",
     "ForkedStore",
     "Hlc",
     "InvalidCoordinate",
@@ -73,6 +76,7 @@ __all__ = [
     "InvalidReceipt",
     "InvalidValue",
     "JournalDamaged",
+    "JournalRewound",
     "KeyRequired",
     "Kind",
     "LimitExceeded",

@@ -158,7 +158,7 @@ class CoreStore:
         The journal's name.
         """
     @staticmethod
-    def open(path: str | PathLike[str], *, create: bool, read_only: bool, signing_key: SigningKey | None, durability: str, interval_ms: int, segment_bytes: int, name: str, resolve: Callable[[object, object, int | None], tuple[object, int, int]], restore: Callable[[int, int, object], object], allow_nonfinite: bool, rebuild_meta: bool) -> CoreStore:
+    def open(path: str | PathLike[str], *, create: bool, read_only: bool, signing_key: SigningKey | None, durability: str, interval_ms: int, segment_bytes: int, name: str, resolve: Callable[[object, object, int | None], tuple[object, int, int]], restore: Callable[[int, int, object], object], allow_nonfinite: bool, rebuild_meta: bool, index_metadata: list[str] | None, durable_only: bool) -> CoreStore:
         """
         Opens a journal; see `batpak.Store.open`.
         """
@@ -166,9 +166,13 @@ class CoreStore:
         """
         How the open went, as a dict.
         """
-    def query(self, /, *, entity: str | None, scope: str | None, kind: Kind | int | None, after: int | None, until: int | None, limit: int | None, system: bool) -> Events:
+    def query(self, /, *, entity: str | None, entity_prefix: str | None, scope: str | None, kind: Kind | int | None, category: int | None, correlation: UUID | bytes | None, metadata: list[tuple[str, str]] | None, after: int | None, until: int | None, since_us: int | None, before_us: int | None, reverse: bool, limit: int | None, system: bool) -> Events:
         """
         Events in commit order.
+        """
+    def refresh(self, /) -> int:
+        """
+        Has a read-only store see what was written since; returns how many events are visible.
         """
     def stats(self, /) -> dict[str, Any]:
         """

@@ -28,6 +28,7 @@ BatpakError
     ├── StorePoisoned                   an earlier write or sync failed; reopen to recover
     ├── UnsupportedFormat               written by a newer batpak
     ├── JournalDamaged                  bytes are damaged, missing or were changed
+    ├── JournalRewound                  recovery cut events that this reader had seen
     └── StorageError (also OSError)     the operating system refused
         ├── StoragePermission (also PermissionError)
         ├── StorageMissing (also FileNotFoundError)
@@ -275,6 +276,18 @@ class JournalDamaged(StoreError):
     file: str | None
     offset: int | None
     sequence: int | None
+
+
+class JournalRewound(StoreError):
+    """Recovery cut unsynced events that this reader had seen: of ``from_events``, the first ``to_events`` still stand.
+
+    It is raised once; discard what was derived from the others, and go on reading.
+    """
+
+    code = "journal_rewound"
+    _attributes: ClassVar[tuple[str, ...]] = ("from_events", "to_events")
+    from_events: int
+    to_events: int
 
 
 class StorageError(StoreError, OSError):

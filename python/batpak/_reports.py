@@ -36,6 +36,8 @@ class OpenReport(_Report):
         torn_head_bytes: bytes of a torn last entry of ``checkpoints``.
         frontier_rebuilt: whether the ``frontier`` file was missing or damaged.
         meta_rebuilt: whether ``journal.meta`` was written anew.
+        indexes_rebuilt: sealed segments whose index file was missing, or lacked declared metadata keys; an open for
+            writing made it again.
         incarnation: which writable open of the journal this is, from 1; 0 for read-only ones.
         elapsed_us: how long it took, in microseconds.
     """
@@ -51,6 +53,7 @@ class OpenReport(_Report):
     torn_head_bytes: int
     frontier_rebuilt: bool
     meta_rebuilt: bool
+    indexes_rebuilt: int
     incarnation: int
     elapsed_us: int
 
@@ -68,6 +71,9 @@ class StoreStats(_Report):
         kinds: distinct kinds.
         segments: segment files.
         log_bytes: bytes in them.
+        index_bytes: bytes of index files, which can be made again from the segments.
+        indexes_rebuilt: index files that turned out damaged since the open, and were made again.
+        index_failure: why the last index file could not be written, or None; its events stay in memory until one can.
         signed: whether frames are signed.
         read_only: whether the store was opened read-only.
     """
@@ -80,5 +86,8 @@ class StoreStats(_Report):
     kinds: int
     segments: int
     log_bytes: int
+    index_bytes: int
+    indexes_rebuilt: int
+    index_failure: str | None
     signed: bool
     read_only: bool

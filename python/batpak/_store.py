@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from batpak import _batpak, _fork, _payloads
+from batpak._errors import InvalidInput
+from batpak._follow import Follow, microseconds
 from batpak._keys import PublicKey, SigningKey
 from batpak._reports import OpenReport, StoreStats
 from batpak._schema import Registry, default_registry
@@ -16,11 +18,13 @@ from batpak._verify import core_key, core_receipt
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from datetime import datetime
     from types import TracebackType
     from uuid import UUID
 
     from batpak._batpak import Coordinate, Draft, Event, Events, Kind, Receipts
+    from batpak._follow import Filters
     from batpak._receipt import AppendReceipt
     from batpak._verification import Verification
 
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     Path_ = str | os.PathLike[str]
 
 Durability = Literal["always", "interval", "manual"]
+Visibility = Literal["written", "durable"]
 State = TypeVar("State")
 
 SEGMENT_BYTES = 64 * 1024 * 1024
@@ -36,6 +41,24 @@ SEGMENT_BYTES = 64 * 1024 * 1024
 def _absolute(path: Path_) -> str:
     """The directory that is meant now: a later chdir must not move a journal. Links are left as they are."""
     return str(Path(path).absolute())
+
+
+def _keys_of(keys: Iterable[str]) -> list[str]:
+    if isinstance(keys, str):
+        raise InvalidInput(f"index_metadata is a text; name the keys in a list, such as [{keys!r}]")
+    return list(keys)
+
+
+def _durable_only(visibility: str) -> bool:
+    if visibility not in ("written", "durable"):
+        raise InvalidInput(f'visibility is {visibility!r}; it must be "written" or "durable"')
+    return visibility == "durable"
+
+
+def _category(category: int | None) -> int | None:
+    if category is not None and not 0 <= category <= 15:
+        raise InvalidInput(f"category is {category}; it must be 0 to 15")
+    return category
 
 
 @contextmanager
@@ -90,13 +113,16 @@ class Store:
         registry: Registry | None = None,
         allow_nonfinite: bool = False,
         rebuild_meta: bool = False,
+        index_metadata: Iterable[str] | None = None,
+        visibility: Visibility = "written",
     ) -> Self:
         """Open the journal in a directory; a missing or empty one becomes a journal.
 
         Opening for writing takes the journal's lock, settles what a crash may have left (never silently: see
         ``open_report``), and writes
         an ``opened`` event. Opening read-only takes no lock and changes nothing; it shows the journal as it is at
-        that moment.
+        that moment, and what came since after ``refresh`` or in ``follow``. Either costs the events since the last
+        index was written, not the history.
 
         Args:
             path: the directory.
@@ -113,6 +139,10 @@ class Store:
             registry: classes of typed payloads; the process-wide one if None.
             allow_nonfinite: whether payloads may hold NaN and infinities.
             rebuild_meta: write ``journal.meta``, which is a copy of event 0, anew if it is missing or damaged.
+            index_metadata: metadata keys by which ``query(metadata=)`` is to find events without scanning, at most 32.
+                None keeps those of the newest index file. Other keys than before have every index file made again.
+            visibility: of a read-only store: "written" shows every complete frame, "durable" only what is known synced,
+                which no crash takes back.
 
         Returns:
             The open store.
@@ -143,6 +173,8 @@ class Store:
                 restore=_payloads.restorer(known),
                 allow_nonfinite=allow_nonfinite,
                 rebuild_meta=rebuild_meta,
+                index_metadata=None if index_metadata is None else _keys_of(index_metadata),
+                durable_only=_durable_only(visibility),
             )
         store = cls(core, Path(path))
         _fork.watch(core)
@@ -156,6 +188,12 @@ class Store:
                 report.tail_bytes,
                 report.first_cut_sequence,
                 report.recovered_file,
+            )
+        if report.indexes_rebuilt and not read_only:
+            import logging
+
+            logging.getLogger("batpak").info(
+                "%s: the index files of %d sealed segments were made from the log", path, report.indexes_rebuilt
             )
         return store
 
@@ -274,21 +312,38 @@ class Store:
         self,
         *,
         entity: str | None = None,
+        entity_prefix: str | None = None,
         scope: str | None = None,
         kind: Kind | int | None = None,
+        category: int | None = None,
+        correlation: UUID | bytes | None = None,
+        metadata: Mapping[str, str] | None = None,
         after: int | None = None,
         until: int | None = None,
+        since: datetime | None = None,
+        before: datetime | None = None,
+        reverse: bool = False,
         limit: int | None = None,
         system: bool = False,
     ) -> Events:
         """Events in commit order, read lazily; as of now: what is appended later is not included.
 
+        Every condition that is given must hold. The cost is that of the rarest of them in each segment, not of the
+        history; ``metadata`` keys that were not declared with ``index_metadata=`` are looked for event by event.
+
         Args:
             entity: only this entity.
+            entity_prefix: only this entity and those below it: "player" is "player" and "player:alice", not "players".
             scope: only this scope.
             kind: only this kind.
+            category: only kinds of this category, 0 to 15.
+            correlation: only events with this correlation id; a UUID or 16 bytes.
+            metadata: only events whose metadata has each of these pairs.
             after: only sequences greater than this.
             until: only sequences up to and including this.
+            since: only events at or after this time, by their clock; aware.
+            before: only events before this time; aware.
+            reverse: newest first.
             limit: at most so many events.
             system: also the journal's own events.
 
@@ -297,16 +352,104 @@ class Store:
             iterate.
 
         Raises:
+            InvalidInput: a number is out of range, or a time naive.
             StoreClosed, ForkedStore: this store cannot be used.
             JournalDamaged: while iterating, if an event's bytes changed on disk.
+            JournalRewound: while iterating in a read-only store, if recovery cut what was to be read.
+
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as directory, Store.open(directory) as store:
+        ...     for name in ("player:alice", "player:bob", "room:hall"):
+        ...         receipt = store.append(Coordinate(name, "game"), {}, kind=0xF001)
+        ...     [event.entity for event in store.query(entity_prefix="player", reverse=True)]
+        ['player:bob', 'player:alice']
         """
         return self._core.query(
-            entity=entity, scope=scope, kind=kind, after=after, until=until, limit=limit, system=system
+            entity=entity,
+            entity_prefix=entity_prefix,
+            scope=scope,
+            kind=kind,
+            category=_category(category),
+            correlation=correlation,
+            metadata=None if metadata is None else list(metadata.items()),
+            after=after,
+            until=until,
+            since_us=None if since is None else microseconds(since, "since"),
+            before_us=None if before is None else microseconds(before, "before"),
+            reverse=reverse,
+            limit=limit,
+            system=system,
         )
 
     def entity(self, name: str) -> Events:
         """The events of one entity, in the order of its chain; raises as ``query`` does."""
-        return self._core.query(entity=name, scope=None, kind=None, after=None, until=None, limit=None, system=True)
+        return self.query(entity=name, system=True)
+
+    def refresh(self) -> int:
+        """Have a read-only store see what was written since it was opened or refreshed.
+
+        A store that is open for writing always sees everything, and this does nothing.
+
+        Returns:
+            How many events, from sequence 0 on, are visible.
+
+        Raises:
+            JournalRewound: recovery cut events that this reader had seen. Raised once; what still stands and what is
+                new is visible then.
+            JournalDamaged: what follows cannot be read.
+            StoreClosed, ForkedStore: this store cannot be used.
+        """
+        return self._core.refresh()
+
+    def follow(
+        self,
+        *,
+        entity: str | None = None,
+        entity_prefix: str | None = None,
+        scope: str | None = None,
+        kind: Kind | int | None = None,
+        category: int | None = None,
+        correlation: UUID | bytes | None = None,
+        metadata: Mapping[str, str] | None = None,
+        after: int | None = None,
+        since: datetime | None = None,
+        system: bool = False,
+        timeout: float | None = None,
+    ) -> Follow:
+        """Events in commit order, then those that are written from now on, by whatever process.
+
+        Args:
+            entity, entity_prefix, scope, kind, category, correlation, metadata, since, system: as for ``query``.
+            after: begin behind this sequence; with the first event if None.
+            timeout: end when no new event came for so many seconds, 0 or more; never if None.
+
+        Returns:
+            An iterator. It looks for new events a few times a second at least. One thread at a time may iterate.
+
+        Raises:
+            JournalRewound: while iterating, once, if recovery cut events that were given out; iterating again goes on
+                with what took their place.
+            Whatever ``query`` and ``refresh`` raise.
+            InvalidInput: ``timeout`` is negative.
+
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as directory, Store.open(directory) as store:
+        ...     receipt = store.append(Coordinate("order:1", "shop"), {"paid": True}, kind=Kind(0xF, 1))
+        ...     [event.payload for event in store.follow(timeout=0)]
+        [{'paid': True}]
+        """
+        filters: Filters = {
+            "entity": entity,
+            "entity_prefix": entity_prefix,
+            "scope": scope,
+            "kind": kind,
+            "category": category,
+            "correlation": correlation,
+            "metadata": None if metadata is None else dict(metadata),
+            "since": since,
+            "system": system,
+        }
+        return Follow(self, filters, after, timeout)
 
     def walk_ancestors(self, ref: EventRef, limit: int | None = None) -> Iterator[Event]:
         """An event, then the one that it chains to, and so on to the first of its entity: newest first.

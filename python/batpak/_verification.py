@@ -32,6 +32,7 @@ class Axes:
         completeness: what was promised to be there is there.
         anchors: heads fit the log.
         signatures: every frame that must be signed is, validly.
+        indexes: files that can be made again from the log are those that it makes.
     """
 
     content: AxisState
@@ -39,6 +40,7 @@ class Axes:
     completeness: AxisState
     anchors: AxisState
     signatures: AxisState
+    indexes: AxisState = "absent"
 
 
 @dataclass(frozen=True, slots=True)

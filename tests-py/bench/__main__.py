@@ -1,16 +1,21 @@
-"""Measures batpak and its peers in turn and prints medians, spread and ratios: `python -m bench --help`."""
+"""Measures batpak and its peers in turn and prints medians, spread and ratios: `python -m bench --help`.
+
+With `--curve`: how the cost of operations grows with the number of events.
+"""
 
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from .curve import OPERATIONS, PEERS, SIZES, Curve, Entities, measure_curve
+from .curve_report import curve_json, curve_tables
 from .machine import describe
 from .measure import TESTS, Bench, MeasurementError, rust_peer_path
-from .report import Outcome, table, write_json
+from .report import Outcome, rows_json, table, write_json
 from .rows import ROWS, Row
 
 EVENTS: Final = 200_000
@@ -19,8 +24,9 @@ ROUNDS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the command line asks for."""
+    """What the command line asks for: rows, or a curve."""
 
+    curve: Curve | None
     rows: tuple[Row, ...]
     rounds: int
     events: int
@@ -38,12 +44,24 @@ def main(arguments: Sequence[str]) -> int:
         machine = describe(directory)
         for name, value in machine.items():
             _say(f"{name + ':':<20} {value}")
-        results = _measure(wish, Bench(directory, wish.rust_peer))
+        bench = Bench(directory, wish.rust_peer)
+        if wish.curve is not None:
+            return _curve(wish.curve, bench, machine, wish.json)
+        results = _measure(wish, bench)
     for row, outcomes in results:
         _say("", *table(row, outcomes))
     if wish.json is not None:
-        write_json(wish.json, machine, results)
+        write_json(wish.json, machine, "rows", rows_json(results))
     return int(any(outcomes[0].failure is not None for _, outcomes in results))
+
+
+def _curve(curve: Curve, bench: Bench, machine: Mapping[str, str], json: Path | None) -> int:
+    results = measure_curve(bench, curve, _progress)
+    _say(*curve_tables(results))
+    if json is not None:
+        write_json(json, machine, "curves", curve_json(results))
+    peers = {peer.store for peer in curve.peers}
+    return int(any(series.failure is not None for series in results if series.subject.store not in peers))
 
 
 def _measure(wish: Wish, bench: Bench) -> list[tuple[Row, list[Outcome]]]:
@@ -73,6 +91,7 @@ def _turn(bench: Bench, row: Row, outcomes: Sequence[Outcome], turn: int) -> Non
 
 def _parse(arguments: Sequence[str]) -> Wish:
     names = {row.name: row for row in ROWS}
+    shapes = {entities.name.lower(): entities for entities in Entities}
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
         "--rounds", type=_positive, default=ROUNDS, help="how often each is measured (default %(default)s)"
@@ -82,12 +101,38 @@ def _parse(arguments: Sequence[str]) -> Wish:
     parser.add_argument("--dir", type=Path, default=TESTS.parent / "target" / "bench", help="where the stores go")
     parser.add_argument("--peer", type=Path, default=rust_peer_path(), help="the Rust peer's program")
     parser.add_argument("--json", type=Path, help="also write everything measured to this file")
+    curve = parser.add_argument_group("curves, instead of rows")
+    curve.add_argument("--curve", help=f"operations, with commas between them: {', '.join(OPERATIONS)}")
+    curve.add_argument("--sizes", default=",".join(map(str, SIZES)), help="numbers of events (default %(default)s)")
+    curve.add_argument("--entities", default=",".join(shapes), help="one entity for many events, or for each")
+    curve.add_argument("--peers", default="", help=f"measure these too: {', '.join(PEERS)} (default none)")
+    curve.add_argument("--each", action="store_true", help="grow ours by single appends instead of batches")
     given = parser.parse_args(arguments)
-    wanted = given.only.split(",") if given.only else list(names)
-    if unknown := [name for name in wanted if name not in names]:
-        parser.error(f"no such row: {', '.join(unknown)}")
+    if given.curve and given.only:
+        parser.error("--curve measures no rows: leave --only out")
+
+    def chosen(text: str, known: Iterable[str], what: str) -> tuple[str, ...]:
+        wanted = tuple(dict.fromkeys(text.split(","))) if text else ()
+        if unknown := [name for name in wanted if name not in known]:
+            parser.error(f"no such {what}: {', '.join(unknown)}")
+        return wanted
+
+    try:
+        sizes = tuple(sorted({_positive(size) for size in given.sizes.split(",")}))
+    except (ValueError, argparse.ArgumentTypeError):
+        parser.error("--sizes: numbers of at least 1, with commas between them")
     return Wish(
-        rows=tuple(names[name] for name in wanted),
+        curve=Curve(
+            operations=chosen(given.curve, OPERATIONS, "operation"),
+            sizes=sizes,
+            entities=tuple(shapes[name] for name in chosen(given.entities, shapes, "kind of entities")),
+            peers=tuple(PEERS[name] for name in chosen(given.peers, PEERS, "peer")),
+            rounds=given.rounds,
+            each=given.each,
+        )
+        if given.curve
+        else None,
+        rows=tuple(names[name] for name in chosen(given.only or ",".join(names), names, "row")),
         rounds=given.rounds,
         events=given.events,
         directory=given.dir,

@@ -15,11 +15,17 @@ THREADS: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One measurement: so many events in so much wall time, computing for `cpu_seconds` of it in all threads."""
+    """One measurement: so many events in so much wall time, computing for `cpu_seconds` of it in all threads.
+
+    For pages `events` counts pages, and `page_events` is how many events one had. `rss_bytes` is the memory of the
+    process at the end, where that was asked for.
+    """
 
     events: int
     seconds: float
     cpu_seconds: float
+    page_events: float = 0.0
+    rss_bytes: int = 0
 
 
 class Clock:
@@ -46,6 +52,6 @@ class Clock:
         self._seconds += time.perf_counter() - self._wall_start
         self._cpu_seconds += time.process_time() - self._cpu_start
 
-    def read(self, events: int) -> Reading:
+    def read(self, events: int, *, page_events: float = 0.0, rss_bytes: int = 0) -> Reading:
         """Return what was timed so far, spent on `events` events."""
-        return Reading(events, self._seconds, self._cpu_seconds)
+        return Reading(events, self._seconds, self._cpu_seconds, page_events, rss_bytes)

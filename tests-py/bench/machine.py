@@ -2,12 +2,13 @@
 
 import os
 import platform
+import sqlite3
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-DISTRIBUTIONS: Final = ("batpak", "rocksdict", "msgspec", "cryptography")
+DISTRIBUTIONS: Final = ("batpak", "rocksdict", "lmdb", "msgspec", "cryptography")
 PEER_LOCK: Final = Path(__file__).resolve().parents[2] / "tests-rs" / "bench" / "peer" / "Cargo.lock"
 
 
@@ -21,8 +22,10 @@ def describe(directory: Path) -> dict[str, str]:
         "system": f"{platform.system()} {platform.release()}",
         "load before": load,
         "file system": _file_system(directory),
+        "page cache": "warm: every journal was written just before, and nothing is dropped",
         "python": platform.python_version(),
         **{name: _version(name) for name in DISTRIBUTIONS},
+        "sqlite3": sqlite3.sqlite_version,
         "Rust crate batpak": _crate_version(),
     }
 

@@ -32,11 +32,10 @@ class Outcome:
 
 def table(row: Row, outcomes: Sequence[Outcome]) -> list[str]:
     """Return the lines of one row; `outcomes` are ours and then its peers, in the row's order."""
-    better = "higher is better" if row.unit is Unit.EVENTS_PER_S else "lower is better"
     ours = outcomes[0]
     goals = [row.goal, *(against.goal for against in row.peers)]
     events = "" if row.events_max == 1 else f"; {ours.events:,} events"
-    lines = [f"{row.name}: {row.title} ({row.unit.value}, {better}{events})"]
+    lines = [f"{row.name}: {row.title} ({row.unit.value}, {better(row.unit)}{events})"]
     for outcome, goal in zip(outcomes, goals, strict=True):
         label = f"  {outcome.subject.label:<32} {outcome.subject.durability:<16}"
         if outcome.failure is not None:
@@ -45,13 +44,18 @@ def table(row: Row, outcomes: Sequence[Outcome]) -> list[str]:
         ratio = "" if outcome is ours else _ratio(ours, outcome)
         noisy = f"  {outcome.noisy} of {len(outcome.by_round)} rounds noisy" if outcome.noisy else ""
         goal_text = "" if goal == "-" else f"  goal: {goal}"
-        lines.append(f"{label} {_spread(outcome.figures)}{ratio}{goal_text}{noisy}")
+        lines.append(f"{label} {spread(outcome.figures)}{ratio}{goal_text}{noisy}")
     return lines
 
 
-def write_json(path: Path, machine: Mapping[str, str], results: Sequence[tuple[Row, Sequence[Outcome]]]) -> None:
-    """Write everything that was measured, every round of it, to `path`."""
-    rows = [
+def better(unit: Unit) -> str:
+    """Say which figures are the better ones."""
+    return "higher is better" if unit is Unit.EVENTS_PER_S else "lower is better"
+
+
+def rows_json(results: Sequence[tuple[Row, Sequence[Outcome]]]) -> list[dict[str, object]]:
+    """Return everything that was measured, every round of it."""
+    return [
         {
             "name": row.name,
             "title": row.title,
@@ -71,15 +75,26 @@ def write_json(path: Path, machine: Mapping[str, str], results: Sequence[tuple[R
         }
         for row, outcomes in results
     ]
-    path.write_text(json.dumps({"machine": dict(machine), "rows": rows}, indent=2) + "\n", encoding="utf-8")
+
+
+def write_json(path: Path, machine: Mapping[str, str], name: str, body: Sequence[Mapping[str, object]]) -> None:
+    """Write what was measured to `path`, under `name`, with what it was measured on."""
+    path.write_text(json.dumps({"machine": dict(machine), name: body}, indent=2) + "\n", encoding="utf-8")
+
+
+def spread(figures: Sequence[float]) -> str:
+    """Return the median, and the least and the greatest of `figures`."""
+    return f"{number(median(figures)):>10} ({number(min(figures))}..{number(max(figures))})"
+
+
+def number(figure: float) -> str:
+    """Return a figure as people read it."""
+    # Three digits are more than any of these figures deserves.
+    return f"{figure:,.0f}" if figure >= 100 else f"{figure:.3g}"  # noqa: PLR2004 - a count of digits
 
 
 def _quiet(by_round: Mapping[int, Measurement]) -> Mapping[int, Measurement]:
     return {turn: taken for turn, taken in by_round.items() if taken.noise is None} or by_round
-
-
-def _spread(figures: Sequence[float]) -> str:
-    return f"{_number(median(figures)):>10} ({_number(min(figures))}..{_number(max(figures))})"
 
 
 def _ratio(ours: Outcome, peer: Outcome) -> str:
@@ -91,8 +106,3 @@ def _ratio(ours: Outcome, peer: Outcome) -> str:
     ratios = [ours.by_round[turn].figure / peer.by_round[turn].figure for turn in shared]
     overall = median(ours.figures) / median(peer.figures)
     return f"  ours/peer {overall:.2f} ({min(ratios):.2f}..{max(ratios):.2f})"
-
-
-def _number(figure: float) -> str:
-    # Three digits are more than any of these figures deserves.
-    return f"{figure:,.0f}" if figure >= 100 else f"{figure:.3g}"  # noqa: PLR2004 - a count of digits

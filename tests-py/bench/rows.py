@@ -14,6 +14,8 @@ class Unit(Enum):
     EVENTS_PER_S = "events/s"
     MILLISECONDS = "ms"
     BYTES_PER_EVENT = "bytes/event"
+    MICROSECONDS_PER_PAGE = "us/page"
+    MEBIBYTES = "MiB resident"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Row:
 INTERVAL: Final = "sync each 50 ms"
 SYNCED: Final = "synced each"
 UNSYNCED: Final = "log not synced"
+CHECKPOINTS: Final = "WAL not synced"
 CRATE: Final = "crate's default"
 
 OURS_APPEND: Final = Subject("ours", "append", "batpak", INTERVAL, cpu_bound=True)
@@ -67,7 +70,18 @@ ROCKS_BATCH: Final = Subject("rocksdict", "batch", "rocksdict batch, msgspec", U
 RUST_APPEND: Final = Subject("rust", "append", "Rust crate", CRATE)
 
 
-def _open_row(name: str, title: str, goal: str, setup: str) -> Row:
+# Each of them keeps everything that a page is read by; `driver` says what that is.
+INDEXED: Final = Subject("indexed", "", "batpak", INTERVAL)
+DECLARED: Final = Subject("declared", "", "batpak, metadata declared", INTERVAL)
+ROCKS_INDEXED: Final = Subject("rocksdict-indexed", "", "rocksdict, 3 further keys", UNSYNCED)
+LMDB_INDEXED: Final = Subject("lmdb", "", "lmdb, 3 further keys", "not synced")
+SQLITE: Final = Subject("sqlite3", "", "sqlite3, 3 SQL indexes, chain", CHECKPOINTS)
+INDEXED_PEERS: Final = (ROCKS_INDEXED, LMDB_INDEXED, SQLITE)
+LMDB_RAW: Final = Subject("lmdb", "", "lmdb put, msgspec", "not synced")
+
+
+def _open_row(name: str, title: str, goal: str, end: str) -> Row:
+    setup = f"append{end}"
     return Row(
         name,
         title,
@@ -76,9 +90,51 @@ def _open_row(name: str, title: str, goal: str, setup: str) -> Row:
         (
             Against(Subject("rust", "open", "Rust crate", CRATE, setup=setup)),
             Against(Subject("rocksdict", "open", "rocksdict", UNSYNCED, setup=setup)),
+            Against(replace(LMDB_RAW, workload="raw-open", label="lmdb", setup=f"raw-fill{end}")),
+            Against(replace(SQLITE, workload="open", setup=f"fill{end}")),
         ),
         goal=goal,
     )
+
+
+def _indexed_row(
+    name: str,
+    title: str,
+    unit: Unit,
+    ours: Subject,
+    goal: str,
+    *,
+    workload: str,
+    setup: str | None = "fill",
+    cpu_bound: bool = True,
+) -> Row:
+    """Return a row of ours and the three peers that keep indexes, all at the same workload."""
+    own, peers = ours, list(INDEXED_PEERS)
+    if setup is not None:
+        # What only reads promises nothing.
+        own = replace(ours, setup="fill-each", durability="-")
+        peers = [replace(peer, setup=setup, durability="-") for peer in INDEXED_PEERS]
+    return Row(
+        name,
+        title,
+        unit,
+        replace(own, workload=workload, cpu_bound=cpu_bound),
+        tuple(
+            # sqlite3 syncs at a checkpoint, so that its appends wait for the disk now and then.
+            Against(
+                replace(
+                    peer, workload=workload, cpu_bound=cpu_bound and (setup is not None or peer.store != SQLITE.store)
+                )
+            )
+            for peer in peers
+        ),
+        goal=goal,
+    )
+
+
+def _page_row(name: str, what: str, ours: Subject, goal: str) -> Row:
+    title = f"page of 100 by {what}, from a random place, decoded into dicts"
+    return _indexed_row(name, title, Unit.MICROSECONDS_PER_PAGE, ours, goal, workload=name)
 
 
 ROWS: Final = (
@@ -139,8 +195,8 @@ ROWS: Final = (
         Subject("ours", "batch-signed", "batpak signed batch", INTERVAL, cpu_bound=True),
         (Against(OURS_BATCH, "at least 0.8x"),),
     ),
-    _open_row("open-clean", "open after a clean close", "at most 30 ms at 200,000 events", "append"),
-    _open_row("open-killed", "open after a kill", "at most 300 ms at 200,000 events", "append-killed"),
+    _open_row("open-clean", "open after a clean close", "at most 30 ms at 200,000 events", ""),
+    _open_row("open-killed", "open after a kill", "at most 300 ms at 200,000 events", "-killed"),
     Row(
         "get",
         "get a random event by id, decoded into a dict",
@@ -148,8 +204,34 @@ ROWS: Final = (
         Subject("ours", "get", "batpak", setup="append", cpu_bound=True),
         (
             Against(Subject("rocksdict", "get", "rocksdict get, msgspec", setup="append", cpu_bound=True), "above 1x"),
+            Against(
+                Subject("lmdb", "raw-get", "lmdb get, msgspec", setup="raw-fill", cpu_bound=True),
+                "above 1x",
+            ),
+            Against(Subject("sqlite3", "get", "sqlite3 select, json", setup="fill", cpu_bound=True)),
             Against(Subject("rust", "get", "Rust crate", setup="append", cpu_bound=True)),
         ),
+    ),
+    _page_row("page-entity", "entity", INDEXED, "at most 200 us"),
+    _page_row("page-kind", "kind", INDEXED, "at most 200 us"),
+    _page_row("page-metadata", "a metadata key", DECLARED, "at most 2,000 us"),
+    _indexed_row(
+        "append-indexed",
+        "append, buffered, found by entity, kind and a metadata key",
+        Unit.EVENTS_PER_S,
+        DECLARED,
+        "-",
+        workload="fill-each",
+        setup=None,
+    ),
+    _indexed_row(
+        "memory",
+        "memory of a process that opened the store and read one event",
+        Unit.MEBIBYTES,
+        INDEXED,
+        "below 64 MiB at 5 million events",
+        workload="memory",
+        cpu_bound=False,
     ),
     Row(
         "import",
@@ -175,8 +257,19 @@ ROWS: Final = (
         replace(OURS_APPEND, cpu_bound=False),
         (
             Against(replace(ROCKS_APPEND, label="rocksdict, compressed", cpu_bound=False)),
+            Against(replace(LMDB_RAW, workload="raw-fill")),
             Against(RUST_APPEND),
         ),
         goal="at most 450 bytes",
+    ),
+    _indexed_row(
+        "disk-indexed",
+        "disk after a clean close, found by entity, kind and a metadata key",
+        Unit.BYTES_PER_EVENT,
+        DECLARED,
+        "at most 450 bytes",
+        workload="fill-each",
+        setup=None,
+        cpu_bound=False,
     ),
 )

@@ -2,12 +2,24 @@
 
 import importlib
 import json
+import os
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-MODULES: Final = {"ours": "ours", "program": "programs", "rocksdict": "rocks", "bare": "bare"}
+MODULES: Final = {
+    "ours": "ours",
+    "indexed": "indexed",
+    "declared": "declared",
+    "program": "programs",
+    "rocksdict": "rocks",
+    "rocksdict-indexed": "rocks_indexed",
+    "lmdb": "lightning",
+    "sqlite3": "sqlite",
+    "bare": "bare",
+}
 """Imported by name, so that a missing peer stops its own rows only."""
 
 
@@ -17,6 +29,10 @@ def main(arguments: list[str]) -> None:
     workloads = importlib.import_module(f"bench.{MODULES[store]}").WORKLOADS
     reading = workloads[workload](Path(directory), int(count))
     sys.stdout.write(json.dumps(asdict(reading)) + "\n")
+    sys.stdout.flush()
+    if workload.endswith("-killed"):
+        # Nothing gets to close the store that the workload left open.
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

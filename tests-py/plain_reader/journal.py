@@ -35,6 +35,9 @@ Axis = Literal["content", "order", "completeness", "signatures"]
 Verdict = Literal["missing", "damage", "clean", "spare", "tail"]
 
 SEGMENT_NAME = re.compile(r"[0-9]{20}\.log", re.ASCII)
+INDEX_NAME = re.compile(r"[0-9]{20}\.idx", re.ASCII)
+REGENERABLE = 2
+"""The type of an entry of ``checkpoints`` that tells of index files: nothing that this reader needs."""
 NO_HASH = bytes(32)
 
 
@@ -153,6 +156,8 @@ class _Verifier:
             file = f"segments/{entry.name}"
             if entry.name.endswith(".tmp"):
                 self.journal.notes.append(f"{file}: an unfinished file")
+            elif INDEX_NAME.fullmatch(entry.name) and entry.is_file():
+                continue
             elif not SEGMENT_NAME.fullmatch(entry.name) or not entry.is_file():
                 self.report("content", file, None, None, "the name is not a segment's")
             else:
@@ -210,7 +215,8 @@ class _Verifier:
                 self.report("content", "checkpoints", invalid[0], None, f"an invalid entry in the middle: {invalid[1]}")
                 invalid = None
             try:
-                self.journal.heads.append(decode_head(body, offset))
+                if body[0] != REGENERABLE:
+                    self.journal.heads.append(decode_head(body, offset))
             except DecodeError as error:
                 self.report("content", "checkpoints", offset, None, f"entry: {error}")
             offset += 8 + len(body)

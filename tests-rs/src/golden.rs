@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use batpak_core::catalog::Caches;
 use batpak_core::frontier::Frontier;
 use batpak_core::hash::hex;
 use batpak_core::header::{Encoding, Promise};
@@ -24,7 +25,7 @@ use batpak_core::{Config, Kind, Store, heads};
 use serde_json::{Value as Json, json};
 
 use crate::clock::TestClock;
-use crate::journal::{at, config, content, events, files, verify_closed};
+use crate::journal::{at, config, content, events, files, is_log, verify_closed};
 use crate::reframe::take_apart;
 
 /// The seed of the key that signs the signed journal.
@@ -41,7 +42,12 @@ pub fn generate() -> BTreeMap<String, Vec<u8>> {
     let (mut journals, mut receipts) = (serde_json::Map::new(), Vec::new());
     for (name, signing_key) in [("unsigned", None), ("signed", Some(batpak_core::key::SigningKey::from_seed(&SEED)))] {
         let key = signing_key.as_ref().map(|key| key.public().clone());
-        let (storage, given) = journal(&Config { signing_key, name: format!("golden.{name}"), ..config() });
+        let (storage, given) = journal(&Config {
+            signing_key,
+            name: format!("golden.{name}"),
+            index_metadata: Some(vec!["actor".to_owned()]),
+            ..config()
+        });
         let expected = describe(&storage);
         journals.insert(name.to_owned(), expected);
         for (file, bytes) in files(&storage) {
@@ -160,7 +166,7 @@ pub fn describe(storage: &MemoryStorage) -> Json {
         "journal_id": hex(&store.journal_id()),
         "name": store.name(),
         "events": events.iter().map(event_json).collect::<Vec<_>>(),
-        "segments": segments.iter().map(|name| segment_json(storage, name)).collect::<Vec<_>>(),
+        "segments": segments.iter().filter(|name| is_log(name)).map(|name| segment_json(storage, name)).collect::<Vec<_>>(),
         "heads": heads.heads.iter().map(|(offset, head)| json!({
             "offset": offset,
             "reason": head.reason as u8,
@@ -171,6 +177,7 @@ pub fn describe(storage: &MemoryStorage) -> Json {
             "segment_length": head.segment_length,
             "peaks": head.tree.peaks().iter().map(|peak| hex(peak)).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
+        "caches": heads.caches.iter().map(caches_json).collect::<Vec<_>>(),
         "frontier": {
             "incarnation": frontier.incarnation,
             "synced_through": frontier.synced_through,
@@ -179,6 +186,27 @@ pub fn describe(storage: &MemoryStorage) -> Json {
         },
         "recovered": recovered,
         "verdict": { "outcome": verdict.outcome, "axes": verdict.axes, "events": verdict.events },
+    })
+}
+
+fn caches_json(caches: &Caches) -> Json {
+    json!({
+        "index": caches.index.as_ref().map(|index| json!({
+            "first": index.span.first,
+            "count": index.span.count,
+            "end": index.span.end,
+            "bytes": index.made.bytes,
+            "digest": hex(&index.made.digest),
+            "keys": index.keys,
+            "steering": index.steering,
+            "opened": index.opened,
+        })),
+        "run": caches.run.as_ref().map(|run| json!({
+            "first": run.first,
+            "end": run.end,
+            "bytes": run.made.bytes,
+            "digest": hex(&run.made.digest),
+        })),
     })
 }
 

@@ -23,7 +23,7 @@ pub const KIND: u16 = 0x1001;
 /// Small segments, and an interval that never comes by itself: tests say when a sync happens.
 #[must_use]
 pub fn config() -> Config {
-    Config { segment_bytes: 4096, interval: Duration::from_mins(1), ..Config::default() }
+    Config { segment_bytes: 4096, interval: Duration::from_mins(1), background: false, ..Config::default() }
 }
 
 /// The same for a journal signed with [`key`].
@@ -81,12 +81,15 @@ pub fn write(store: &Store, promise: Promise, entity: &str, payloads: &[&[u8]]) 
 
 /// Every event, the journal's own too if `system`.
 pub fn events(store: &Store, system: bool) -> Result<Vec<Event>> {
-    let query = Query { system, ..Query::default() };
-    let (mut all, mut from) = (Vec::new(), 0);
-    while from < store.events()? {
-        let (events, page) = store.page(&query, from, 64)?;
-        all.extend(events);
-        from = page.next;
+    matching(store, &Query { system, ..Query::default() })
+}
+
+/// Every event that matches.
+pub fn matching(store: &Store, query: &Query) -> Result<Vec<Event>> {
+    let mut cursor = store.query(query)?;
+    let mut all = Vec::new();
+    while !cursor.is_done() {
+        all.extend(store.page(&mut cursor, 64)?);
     }
     Ok(all)
 }
@@ -113,6 +116,12 @@ pub fn files(storage: &MemoryStorage) -> BTreeMap<String, Vec<u8>> {
 #[must_use]
 pub fn is_log(name: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(_, extension)| extension == "log")
+}
+
+/// Whether a name is that of a file which can be made again from the log.
+#[must_use]
+pub fn is_cache(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, extension)| extension == "idx" || extension == "run")
 }
 
 /// One file's content.

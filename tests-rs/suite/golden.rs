@@ -31,9 +31,9 @@ fn unhex(text: &Json) -> Vec<u8> {
 fn journal(name: &str) -> MemoryStorage {
     let storage = vectors();
     let mut files = BTreeMap::new();
-    for directory in ["", "segments/", "recovered/"] {
+    for directory in ["", "segments/", "recovered/", "heads/"] {
         let listed = storage.list(&format!("journal-v1/{name}/{directory}")).expect("it is there");
-        for file in listed.into_iter().filter(|file| !["segments", "recovered"].contains(&file.as_str())) {
+        for file in listed.into_iter().filter(|file| !["segments", "recovered", "heads"].contains(&file.as_str())) {
             let path = format!("{directory}{file}");
             files.insert(path.clone(), content(&storage, &format!("journal-v1/{name}/{path}")));
         }
@@ -100,8 +100,16 @@ fn rewrites_heads(storage: &MemoryStorage, journal_id: [u8; 16]) {
     let again = MemoryStorage::new();
     let file = heads::create(&again, &journal_id).expect("create");
     let mut writer = heads::HeadWriter::new(file, journal_id, 0).expect("a writer");
-    found.heads.iter().for_each(|(_, head)| writer.append(head).expect("append"));
-    assert_eq!(content(&again, heads::NAME), content(storage, heads::NAME));
+    let whole = content(storage, heads::NAME);
+    let (mut heads, mut caches) = (found.heads.iter(), found.caches.iter());
+    while content(&again, heads::NAME).len() < whole.len() {
+        // Behind length and checksum, the type.
+        match whole[content(&again, heads::NAME).len() + 8] {
+            1 => writer.append(&heads.next().expect("a head").1).expect("append"),
+            _ => writer.append_caches(caches.next().expect("what files came to be")).expect("append"),
+        }
+    }
+    assert_eq!(content(&again, heads::NAME), whole);
 }
 
 #[test]

@@ -76,6 +76,7 @@ BY_EXCEPTION: Final[Mapping[type[BaseException], int]] = MappingProxyType(
         errors.StorePoisoned: FAILED,
         errors.UnsupportedFormat: UNCHECKED,
         errors.JournalDamaged: TAMPERED,
+        errors.JournalRewound: FAILED,
         errors.StorageError: FAILED,
         errors.StoragePermission: FAILED,
         # The directory itself is gone or never was.

@@ -5,8 +5,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
-
 use crate::clock::{Hlc, WallClock, skew_us};
 use crate::commit::{Commit, Written};
 use crate::entropy::Entropy;
@@ -14,9 +12,10 @@ use crate::error::{Error, Result};
 use crate::event_id;
 use crate::files::Files;
 use crate::frame::{self, FrameSignature, Place};
-use crate::hash::{Hash, event_hash};
+use crate::hash::event_hash;
 use crate::header::{Promise, Stamp, encode_stamp};
 use crate::heads::Reason;
+use crate::history;
 use crate::index::{EntityHead, Entry, Index};
 use crate::key::statement;
 use crate::merkle;
@@ -24,6 +23,7 @@ use crate::proposal::Proposal;
 use crate::receipt::Committed;
 use crate::segment::SEGMENT_HEADER_BYTES;
 use crate::storage::Storage;
+use crate::store::Inner;
 use crate::tree::SharedTree;
 use crate::wire::put_varint;
 use crate::writer::{Active, Writer};
@@ -35,7 +35,8 @@ pub(crate) struct Parts<'a> {
     pub clock: &'a dyn WallClock,
     pub entropy: &'a Entropy,
     pub files: &'a Files,
-    pub index: &'a RwLock<Index>,
+    pub index: &'a Index,
+    pub inner: &'a Inner,
     pub tree: &'a SharedTree,
     pub commit: &'a Commit,
     pub journal_id: [u8; 16],
@@ -87,7 +88,6 @@ fn stage(
         return Err(Error::InvalidInput { reason: "a batch needs at least one event".to_owned() });
     }
     frame::begin(out, writer.signer.is_some());
-    let index = parts.index.read();
     // Heads of entities that this frame itself moved; the index learns of them only once they are written.
     let mut moved: HashMap<&str, EntityHead> = HashMap::new();
     let mut committed = Committed {
@@ -107,7 +107,10 @@ fn stage(
         let id = next_id(parts.entropy, last_id.as_ref(), &mut hlc)?;
         last_id = Some(id);
         let entity = proposal.text(&item.entity);
-        let previous = moved.get(entity).copied().or_else(|| index.entity_head(entity));
+        let previous = match moved.get(entity) {
+            Some(head) => Some(*head),
+            None => history::entity_head(parts.inner, entity)?,
+        };
         let stamp = Stamp {
             sequence: writer.next_sequence + position as u64,
             event_id: id,
@@ -132,7 +135,6 @@ fn stage(
         }
         committed.stamps.push(stamp);
     }
-    drop(index);
     committed.signature = sign(writer, &committed);
     Ok((committed, placed))
 }
@@ -191,15 +193,20 @@ pub(crate) fn begin_segment(parts: &Parts<'_>, writer: &mut Writer) -> Result<()
     let nonce = parts.entropy.sixteen()?;
     writer.active = Active::create(parts.storage, parts.journal_id, nonce, writer.next_sequence)?;
     parts.files.keep(writer.next_sequence, Arc::clone(&writer.active.file));
-    parts.index.write().add_segment(writer.next_sequence);
+    parts.index.begin_segment(writer.next_sequence, writer.active.end);
+    if let Some(indexer) = &parts.inner.indexer {
+        indexer.set_due();
+    }
     parts.commit.rotated(written(writer))
 }
 
 /// Writes the head over everything that was written; it must be synced.
-pub(crate) fn seal_head(index: &RwLock<Index>, tree: &SharedTree, writer: &mut Writer, reason: Reason) -> Result<()> {
-    let tree = tree.catch_up(index);
-    let last: Option<Hash> = tree.size().checked_sub(1).and_then(|last| index.read().hash_of(last));
-    last.map_or(Ok(()), |last| writer.write_head(reason, &tree, last))
+pub(crate) fn seal_head(index: &Index, tree: &SharedTree, writer: &mut Writer, reason: Reason) -> Result<()> {
+    let tree = tree.catch_up(index)?;
+    match tree.size().checked_sub(1) {
+        Some(last) => writer.write_head(reason, &tree, index.hash_of(last)?),
+        None => Ok(()),
+    }
 }
 
 /// Where the log ends.
@@ -230,21 +237,27 @@ fn publish(
     frame_bytes: u64,
 ) {
     let frame_at = writer.active.end - frame_bytes;
-    let mut index = parts.index.write();
-    let events = proposal.items.iter().zip(placed).zip(committed.stamps.iter().zip(&committed.hashes));
-    for ((item, placed), (stamp, hash)) in events {
-        index.push(&Entry {
-            offset: frame_at + placed.offset as u64,
-            // A frame's body is shorter than 2^32.
-            length: u32::try_from(placed.length).unwrap_or(u32::MAX),
-            id: stamp.event_id,
-            hash: *hash,
-            entity: proposal.text(&item.entity),
-            scope: proposal.text(&item.scope),
-            kind: item.kind.code(),
-        });
-    }
-    drop(index);
+    parts.index.with_tail(|tail| {
+        let declared = tail.has_keys();
+        let events = proposal.items.iter().zip(placed).zip(committed.stamps.iter().zip(&committed.hashes));
+        for (position, ((item, placed), (stamp, hash))) in events.enumerate() {
+            // Decoded only where it is needed: it was encoded just now.
+            let header = if declared { committed.fields(position) } else { None };
+            tail.push(&Entry {
+                offset: frame_at + placed.offset as u64,
+                // A frame's body is shorter than 2^32.
+                length: u32::try_from(placed.length).unwrap_or(u32::MAX),
+                id: stamp.event_id,
+                hash: *hash,
+                entity: proposal.text(&item.entity),
+                clock: stamp.clock,
+                scope: proposal.text(&item.scope),
+                kind: item.kind,
+                correlation: item.correlation,
+                metadata: header.as_ref().map_or(&[], |header| header.metadata.as_slice()),
+            });
+        }
+    });
     writer.next_sequence += committed.len() as u64;
     if let Some(last) = committed.stamps.last() {
         writer.last_hlc = last.hlc;

@@ -5,11 +5,14 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::header::Promise;
 use crate::key::SigningKey;
-use crate::limits::{INTERVAL_MS_MAX, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
+use crate::limits::{
+    INDEXED_KEYS_MAX, INTERVAL_MS_MAX, METADATA_BYTES_MAX, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
+};
 use crate::system::check_name;
 
 /// How a journal is opened.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are options that a user gives by name")]
 pub struct Config {
     /// Make a journal in a missing or empty directory.
     pub create: bool,
@@ -25,6 +28,14 @@ pub struct Config {
     pub segment_bytes: u64,
     /// Name of a new journal.
     pub name: String,
+    /// Metadata keys that are indexed from now on, in any order; `None` for those of the newest index.
+    pub index_metadata: Option<Vec<String>>,
+    /// Of a read-only store: whether only events are shown that are known synced.
+    pub durable_only: bool,
+    /// Bytes of the last segment that a clean close may leave unindexed, for the next open to read.
+    pub unindexed_bytes: u64,
+    /// Whether a thread makes the index of a sealed segment; if not, the append that sealed it does.
+    pub background: bool,
     /// Write `journal.meta` anew from event 0 if it does not fit.
     pub rebuild_meta: bool,
     /// What `opened` events say of the software.
@@ -41,6 +52,10 @@ impl Default for Config {
             interval: Duration::from_millis(50),
             segment_bytes: SEGMENT_BYTES_DEFAULT,
             name: "batpak.local".to_owned(),
+            index_metadata: None,
+            durable_only: false,
+            unindexed_bytes: 1024 * 1024,
+            background: true,
             rebuild_meta: false,
             software: concat!("batpak ", env!("CARGO_PKG_VERSION")).to_owned(),
         }
@@ -49,7 +64,11 @@ impl Default for Config {
 
 impl Config {
     /// Refuses what cannot work, before anything is touched.
-    pub(crate) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&mut self) -> Result<()> {
+        if let Some(keys) = &mut self.index_metadata {
+            keys.sort_unstable();
+            keys.dedup();
+        }
         check_name(&self.name)?;
         let invalid = |reason: String| Err(Error::InvalidInput { reason });
         if !(SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&self.segment_bytes) {
@@ -61,6 +80,17 @@ impl Config {
         let interval_ms = self.interval.as_millis();
         if !(1..=u128::from(INTERVAL_MS_MAX)).contains(&interval_ms) {
             return invalid(format!("interval_ms is {interval_ms}; it must be 1 to {INTERVAL_MS_MAX}"));
+        }
+        if let Some(keys) = &self.index_metadata {
+            if keys.len() > INDEXED_KEYS_MAX {
+                return invalid(format!("index_metadata names {} keys; it may name {INDEXED_KEYS_MAX}", keys.len()));
+            }
+            if keys.iter().any(|key| key.is_empty() || key.len() > METADATA_BYTES_MAX) {
+                return invalid(format!("each key of index_metadata must have 1 to {METADATA_BYTES_MAX} bytes"));
+            }
+        }
+        if self.durable_only && !self.read_only {
+            return invalid("visibility=\"durable\" is for read-only stores; a writer sees what it writes".to_owned());
         }
         if self.read_only && (self.signing_key.is_some() || self.rebuild_meta) {
             return invalid(

@@ -92,8 +92,10 @@ pub(crate) fn create(storage: &dyn Storage) -> Result<()> {
 
 /// The last steps of creation: the copy of event 0 first, the frontier last; see `find`.
 pub(crate) fn finish_creation(inner: &Inner) -> Result<()> {
-    let location = inner.index.read().location(0);
-    let Some(location) = location else { return Ok(()) };
+    if inner.index.is_empty() {
+        return Ok(());
+    }
+    let location = inner.index.location(0)?;
     if let Some(writer) = inner.writer.lock().as_ref() {
         writer.active.file.sync()?;
     }

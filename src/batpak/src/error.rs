@@ -62,6 +62,10 @@ pub enum Error {
     UnsupportedFormat { file: String, version: u16 },
     /// Bytes are damaged, missing or were changed.
     Damaged { file: String, offset: u64, sequence: Option<u64>, reason: String },
+    /// A file that can be made again is damaged, and was not made again yet.
+    IndexDamaged { file: String },
+    /// What a reader had seen was cut off by the writer's recovery.
+    Rewound { from: u64, to: u64 },
     /// The operating system refused.
     Storage(StorageFailure),
     /// The caller asked to stop.
@@ -119,6 +123,17 @@ impl fmt::Display for Error {
             Self::Damaged { file, offset, sequence: None, reason } => write!(
                 f,
                 "{file}, byte {offset}: {reason}; nothing was changed; restore the file from a copy, or run `batpak verify` for the whole picture"
+            ),
+            Self::IndexDamaged { file } => {
+                write!(
+                    f,
+                    "{file} is damaged; delete it and open the journal for writing: it is made again from the log"
+                )
+            }
+            Self::Rewound { from, to } => write!(
+                f,
+                "a crash took events that were never synced: of the {from} events that this reader had seen, the first {to} still stand; \
+                 discard what you derived from the others and go on"
             ),
             Self::Storage(failure) => {
                 write!(f, "cannot {} {}: {}", failure.operation, failure.path, failure.message)

@@ -1,7 +1,8 @@
-//! `checkpoints`: heads of the log, appended at each seal and clean close (FORMAT.md section 8).
+//! `checkpoints`: heads of the log, appended at each seal and clean close, and what index files there are (FORMAT.md section 8).
 
 use std::sync::Arc;
 
+use crate::catalog::Caches;
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::merkle::Tree;
@@ -15,9 +16,10 @@ const MAGIC: [u8; 8] = *b"batpakC1";
 const HEADER_BYTES: usize = 32;
 const CHECKED: usize = 28;
 const ENTRY_HEADER_BYTES: usize = 8;
-/// Far above any entry: 64 peaks and a few numbers.
-const ENTRY_BYTES_MAX: usize = 4096;
+/// Far above any entry: a head has 64 peaks and a few numbers, and a segment few events that every open must know.
+const ENTRY_BYTES_MAX: usize = 1024 * 1024;
 const TYPE_HEAD: u8 = 1;
+const TYPE_CACHES: u8 = 2;
 
 /// Why a head was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub struct Head {
     pub reason: Reason,
     /// The tree over the events that it covers: size, peaks, and so root.
     pub tree: Tree,
+    /// Its root, as it was written.
+    pub root: Hash,
     /// Hash of the last of them.
     pub last_event_hash: Hash,
     /// The segment that holds it.
@@ -48,7 +52,7 @@ impl Head {
         let mut body = vec![TYPE_HEAD, self.reason as u8];
         put_varint(&mut body, self.tree.size());
         body.extend_from_slice(&self.last_event_hash);
-        body.extend_from_slice(&self.tree.root());
+        body.extend_from_slice(&self.root);
         put_varint(&mut body, self.segment_first_sequence);
         put_varint(&mut body, self.segment_length);
         put_varint(&mut body, self.tree.peaks().len() as u64);
@@ -56,11 +60,7 @@ impl Head {
         body
     }
 
-    fn decode(body: &[u8]) -> Result<Self> {
-        let mut reader = Reader::new(body, "head");
-        if reader.byte()? != TYPE_HEAD {
-            return Err(reader.error("an unknown type of entry"));
-        }
+    fn decode(reader: &mut Reader<'_>) -> Result<Self> {
         let reason = match reader.byte()? {
             1 => Reason::Sealed,
             2 => Reason::Closed,
@@ -72,12 +72,37 @@ impl Head {
         let (segment_first_sequence, segment_length) = (reader.varint()?, reader.varint()?);
         let count = reader.count(32)?;
         let peaks = (0..count).map(|_| reader.array()).collect::<Result<Vec<Hash>>>()?;
-        reader.finish()?;
         let tree = Tree::from_peaks(size, peaks).ok_or_else(|| reader.error("peaks that do not fit the size"))?;
-        if tree.root() != root || size == 0 {
-            return Err(reader.error("a root that does not fit the peaks"));
+        if size == 0 {
+            return Err(reader.error("a head over nothing"));
         }
-        Ok(Self { reason, tree, last_event_hash, segment_first_sequence, segment_length })
+        Ok(Self { reason, tree, root, last_event_hash, segment_first_sequence, segment_length })
+    }
+
+    /// Whether the root is that of the peaks. A few hashes, so only asked where the head matters.
+    #[must_use]
+    pub fn has_own_root(&self) -> bool {
+        self.tree.root() == self.root
+    }
+}
+
+/// One entry of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Entry {
+    Head(Head),
+    Caches(Caches),
+}
+
+impl Entry {
+    fn decode(body: &[u8]) -> Result<Self> {
+        let mut reader = Reader::new(body, "entry of checkpoints");
+        let entry = match reader.byte()? {
+            TYPE_HEAD => Self::Head(Head::decode(&mut reader)?),
+            TYPE_CACHES => Self::Caches(Caches::decode(&mut reader)?),
+            _ => return Err(reader.error("an unknown type of entry")),
+        };
+        reader.finish()?;
+        Ok(entry)
     }
 }
 
@@ -104,6 +129,8 @@ fn entry<'a>(bytes: &'a [u8], offset: usize, journal_id: &[u8; 16]) -> Option<&'
 pub struct Heads {
     /// In the order in which they were written, with their offsets.
     pub heads: Vec<(u64, Head)>,
+    /// What index files there are, in the order in which they came to be.
+    pub caches: Vec<Caches>,
     /// Where the next entry belongs.
     pub end: u64,
     /// Bytes of a torn last entry behind it.
@@ -125,18 +152,20 @@ pub fn read(storage: &dyn Storage, journal_id: &[u8; 16]) -> Result<Option<Heads
     if fields.rest().and_then(|rest| rest.first_chunk::<16>()) != Some(journal_id) {
         return Err(damaged(12, "the file belongs to another journal"));
     }
-    let mut heads = Vec::new();
+    let (mut heads, mut caches) = (Vec::new(), Vec::new());
     let mut offset = HEADER_BYTES;
     while let Some(body) = entry(&bytes, offset, journal_id) {
-        let head = Head::decode(body).map_err(|error| damaged(offset as u64, &error.to_string()))?;
-        heads.push((offset as u64, head));
+        match Entry::decode(body).map_err(|error| damaged(offset as u64, &error.to_string()))? {
+            Entry::Head(head) => heads.push((offset as u64, head)),
+            Entry::Caches(found) => caches.push(found),
+        }
         offset += ENTRY_HEADER_BYTES + body.len();
     }
     // A crash tears the last entry only: a whole one behind the flaw means that it was no crash.
     if (offset + 1..bytes.len()).any(|later| entry(&bytes, later, journal_id).is_some()) {
         return Err(damaged(offset as u64, "an entry is damaged, and whole ones follow it"));
     }
-    Ok(Some(Heads { heads, end: offset as u64, torn_bytes: (bytes.len() - offset) as u64 }))
+    Ok(Some(Heads { heads, caches, end: offset as u64, torn_bytes: (bytes.len() - offset) as u64 }))
 }
 
 /// Makes the file, empty.
@@ -170,11 +199,21 @@ impl HeadWriter {
 
     /// Writes and syncs a head. What it covers must be synced already.
     pub fn append(&mut self, head: &Head) -> Result<()> {
-        let body = head.encode();
+        self.append_body(&head.encode())
+    }
+
+    /// Writes and syncs which index files came to be. They may be lost in a crash; they are made again then.
+    pub fn append_caches(&mut self, caches: &Caches) -> Result<()> {
+        let mut body = vec![TYPE_CACHES];
+        caches.encode(&mut body);
+        self.append_body(&body)
+    }
+
+    fn append_body(&mut self, body: &[u8]) -> Result<()> {
         let offset = usize::try_from(self.end).unwrap_or(usize::MAX);
         let mut bytes = u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
-        bytes.extend_from_slice(&crc(&self.journal_id, offset, &body).to_le_bytes());
-        bytes.extend_from_slice(&body);
+        bytes.extend_from_slice(&crc(&self.journal_id, offset, body).to_le_bytes());
+        bytes.extend_from_slice(body);
         self.file.write_at(&bytes, self.end)?;
         self.file.sync()?;
         self.end += bytes.len() as u64;

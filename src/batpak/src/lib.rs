@@ -2,10 +2,16 @@
 //!
 //! `FORMAT.md` beside this crate's manifest maps every byte. The paths to read first, each from top to bottom: `open.rs`,
 //! `append.rs`, `read.rs`.
+//! What `index/` holds is never an authority: it can be deleted at any time and is made again from the log.
 
+#![deny(unsafe_code)]
+
+pub mod cache;
+pub mod catalog;
 pub mod clock;
 pub mod config;
 pub mod coordinate;
+pub mod cursor;
 pub mod entropy;
 pub mod error;
 pub mod event_id;
@@ -40,9 +46,13 @@ pub mod wire;
 mod append;
 mod commit;
 mod create;
+mod history;
+mod indexer;
 mod load;
 mod open;
 mod order;
+mod refresh;
+mod replay;
 mod tail;
 mod tree;
 mod writer;

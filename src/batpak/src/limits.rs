@@ -36,3 +36,7 @@ const _: () = assert!(FRAME_EVENTS_MAX < 1 << 24);
 // A single event of maximal size fits a frame.
 const _: () = assert!(HEADER_BYTES_MAX + PRIVATE_BYTES_MAX + PAYLOAD_BYTES_MAX + 256 < FRAME_BODY_BYTES_MAX);
 const _: () = assert!(FRAME_BODY_BYTES_MAX < u32::MAX as usize);
+// An index keeps places in a segment as 32 bits; one frame may begin just below the largest size.
+const _: () = assert!(SEGMENT_BYTES_MAX + 2 * (FRAME_BODY_BYTES_MAX as u64) < u32::MAX as u64);
+/// Metadata keys that a store indexes.
+pub const INDEXED_KEYS_MAX: usize = 32;

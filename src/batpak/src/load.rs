@@ -1,17 +1,23 @@
-//! Reads a journal from its authority, the log, and decides nothing that changes a byte.
+//! Reads a journal: what its index files know is taken from them, and only the end of the log is read. Decides nothing that changes a byte.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use crate::cache::Made;
+use crate::catalog::{Caches, IndexEntry, index_name, is_index};
 use crate::error::{Error, Result};
-use crate::frame::{FrameHeader, decode_body};
+use crate::files::Files;
 use crate::frontier;
 use crate::header::Header;
-use crate::heads::{self, Head, Heads};
-use crate::index::{Entry, Index};
-use crate::merkle::Tree;
+use crate::heads::{self, Head, Heads, Reason};
+use crate::index::{Home, Index, Part, Runs, Sealed, Span, Tail};
 use crate::meta;
 use crate::order::Order;
+use crate::read;
 use crate::recovery::{Decision, Situation, decide};
-use crate::scan::{Ending, Frame, Scan, written_so};
-use crate::segment::{self, DIRECTORY};
+use crate::replay::{self, Replay};
+use crate::scan::{Ending, Scan, written_so};
+use crate::segment::{self, DIRECTORY, SEGMENT_HEADER_BYTES};
 use crate::storage::{Mode, Storage, is_unfinished, missing_is_none, read_all};
 use crate::system::Substrate;
 
@@ -26,8 +32,6 @@ pub struct Loaded {
     pub order: Order,
     /// What the journal's own events say.
     pub substrate: Substrate,
-    /// The tree as of the last head, to go on from.
-    pub tree: Tree,
     /// What the `checkpoints` file holds.
     pub heads: Heads,
     /// What the `frontier` file held.
@@ -38,6 +42,10 @@ pub struct Loaded {
     pub last: LastSegment,
     /// What is wrong with `journal.meta`, which is only a copy.
     pub meta_flaw: Option<Error>,
+    /// Sealed segments whose index file is missing or has not the size that it should have.
+    pub missing: Vec<u64>,
+    /// Sealed segments whose index has other metadata keys than those declared.
+    pub stale: Vec<u64>,
 }
 
 /// The last segment, and how it ends.
@@ -55,12 +63,22 @@ pub struct LastSegment {
     pub tail: Vec<u8>,
 }
 
-/// The segments' first sequences, ascending. A foreign file is an error: it may be somebody's only copy of something.
-pub fn segment_names(storage: &dyn Storage) -> Result<Vec<u64>> {
-    let mut starts = Vec::new();
-    for name in missing_is_none(storage.list(DIRECTORY))?.unwrap_or_default() {
+/// What lies in `segments/`.
+#[derive(Clone, Debug, Default)]
+struct Listed {
+    /// First sequences and bytes of the segments, ascending.
+    logs: Vec<(u64, u64)>,
+    /// Names and bytes of index files.
+    indexes: Vec<(String, u64)>,
+}
+
+/// A foreign file is an error: it may be somebody's only copy of something.
+fn listed(storage: &dyn Storage) -> Result<Listed> {
+    let mut listed = Listed::default();
+    for (name, bytes) in missing_is_none(storage.lengths(DIRECTORY))?.unwrap_or_default() {
         match segment::first_sequence_of(&name) {
-            Some(first) => starts.push(first),
+            Some(first) => listed.logs.push((first, bytes)),
+            None if is_index(&name) => listed.indexes.push((name, bytes)),
             None if is_unfinished(&name) => {}
             None => {
                 return Err(Error::Damaged {
@@ -72,8 +90,13 @@ pub fn segment_names(storage: &dyn Storage) -> Result<Vec<u64>> {
             }
         }
     }
-    starts.sort_unstable();
-    Ok(starts)
+    listed.logs.sort_unstable();
+    Ok(listed)
+}
+
+/// The segments' first sequences, ascending.
+pub fn segment_names(storage: &dyn Storage) -> Result<Vec<u64>> {
+    Ok(listed(storage)?.logs.into_iter().map(|(first, _)| first).collect())
 }
 
 /// The lineage, as the first segment names it.
@@ -91,172 +114,282 @@ pub fn journal_id(storage: &dyn Storage, starts: &[u64]) -> Result<[u8; 16]> {
     Ok(Scan::begin(file, &storage.describe(&segment::path(0)), 0)?.header.journal_id)
 }
 
-/// Reads everything. `mode` is how the segments are opened.
-pub fn load(storage: &dyn Storage, mode: Mode) -> Result<Loaded> {
+/// How a journal is read.
+#[derive(Clone, Debug)]
+pub struct Loading {
+    /// How the last segment is opened, and whether index files may be written.
+    pub mode: Mode,
+    /// The declared metadata keys, ascending; `None` for those of the newest index.
+    pub keys: Option<Vec<String>>,
+}
+
+/// Reads a journal.
+pub fn load(storage: &Arc<dyn Storage>, loading: &Loading) -> Result<Loaded> {
+    let disk = storage.as_ref();
     // What promises how far the log reaches is read before the log: beside a running writer the log can only be further on.
-    let first = segment_names(storage)?;
-    let journal_id = journal_id(storage, &first)?;
-    let frontier = frontier::read(storage)?;
-    let heads = heads::read(storage, &journal_id)?.ok_or_else(|| Error::Damaged {
-        file: storage.describe(heads::NAME),
-        offset: 0,
-        sequence: None,
-        reason: "the file is missing".to_owned(),
-    })?;
-    let starts = segment_names(storage)?;
+    let journal_id = journal_id(disk, &segment_names(disk)?)?;
+    let frontier = frontier::read(disk)?;
+    let heads = read_heads(disk, &journal_id)?;
+    let listed = listed(disk)?;
+    // And what index files there are is read after the list: a segment that was sealed since may have one already.
+    let caches = if loading.mode == Mode::Read { read_heads(disk, &journal_id)?.caches } else { heads.caches.clone() };
     let synced = match frontier {
         frontier::Found::Valid(frontier) if frontier.journal_id == journal_id => frontier.synced_through,
         _ => 0,
     };
-    let promised = heads.heads.iter().map(|(_, head)| head.tree.size()).fold(synced, u64::max);
-    let mut loader = Loader {
-        storage,
-        mode,
-        index: Index::default(),
-        order: Order::new(journal_id),
-        substrate: Substrate::default(),
-        promised,
+    let home = Home {
+        storage: Arc::clone(storage),
         journal_id,
+        writes: loading.mode != Mode::Read,
+        rebuilt: AtomicU64::new(0),
     };
-    let mut last = None;
-    for (position, start) in starts.iter().enumerate() {
-        last = Some(loader.segment(*start, starts.get(position + 1).copied())?);
+    let newest_keys = caches.iter().rev().find_map(|caches| caches.index.as_ref()).map(|entry| entry.keys.clone());
+    let mut loader = Loader {
+        home: Arc::new(home),
+        mode: loading.mode,
+        keys: loading.keys.clone().or(newest_keys).unwrap_or_default(),
+        promised: heads.heads.iter().map(|(_, head)| head.tree.size()).fold(synced, u64::max),
+        parts: Vec::new(),
+        steering: Vec::new(),
+        opened: None,
+        missing: Vec::new(),
+        stale: Vec::new(),
+    };
+    let Some(((last, last_bytes), sealed)) = listed.logs.split_last() else {
+        return Err(Error::NotAJournal { path: disk.describe(""), reason: "it has no segment".to_owned() });
+    };
+    for (position, (start, bytes)) in sealed.iter().enumerate() {
+        let next = sealed.get(position + 1).map_or(*last, |(next, _)| *next);
+        let span = Span { segment: *start, first: *start, count: 0, end: *bytes };
+        loader.sealed(span, next, &heads, &caches, &listed)?;
     }
-    let last =
-        last.ok_or_else(|| Error::NotAJournal { path: storage.describe(""), reason: "it has no segment".to_owned() })?;
-    let Loader { index, order, substrate, promised, .. } = loader;
-    for (offset, head) in &heads.heads {
-        check_head(storage, &index, *offset, head)?;
-    }
-    let tree = heads.heads.last().map(|(_, head)| head.tree.clone()).unwrap_or_default();
-    let meta_flaw = check_meta(storage, &index).err();
+    let (replay, last) = loader.last(*last, *last_bytes, &caches, &listed)?;
+    let Loader { home, promised, parts, steering, opened, missing, stale, .. } = loader;
+    let opened = replay.tail.opened().or(opened);
+    let steering: Vec<u64> = steering.iter().chain(replay.tail.steering()).copied().collect();
+    let index = Index::new(home, parts, replay.tail, Runs::default());
+    let substrate = substrate(storage, &index, &steering, opened)?;
+    check_heads(disk, &index, &heads)?;
+    let meta_flaw = check_meta(disk, &index).err();
     let frontier = match frontier {
         frontier::Found::Valid(found) if found.journal_id != journal_id => frontier::Found::Damaged,
         other => other,
     };
-    Ok(Loaded { journal_id, index, order, substrate, tree, heads, frontier, durable: promised, last, meta_flaw })
+    let heads = Heads { caches, ..heads };
+    let order = replay.order;
+    let durable = promised;
+    Ok(Loaded { journal_id, index, order, substrate, heads, frontier, durable, last, meta_flaw, missing, stale })
 }
 
-struct Loader<'a> {
-    storage: &'a dyn Storage,
+fn read_heads(storage: &dyn Storage, journal_id: &[u8; 16]) -> Result<Heads> {
+    heads::read(storage, journal_id)?.ok_or_else(|| Error::Damaged {
+        file: storage.describe(heads::NAME),
+        offset: 0,
+        sequence: None,
+        reason: "the file is missing".to_owned(),
+    })
+}
+
+struct Loader {
+    home: Arc<Home>,
     mode: Mode,
-    index: Index,
-    order: Order,
-    substrate: Substrate,
+    keys: Vec<String>,
     /// Number of events that something says were synced.
     promised: u64,
-    journal_id: [u8; 16],
+    parts: Vec<Arc<dyn Part>>,
+    steering: Vec<u64>,
+    opened: Option<u64>,
+    missing: Vec<u64>,
+    stale: Vec<u64>,
 }
 
-impl Loader<'_> {
-    fn segment(&mut self, start: u64, next: Option<u64>) -> Result<LastSegment> {
-        let path = segment::path(start);
-        let name = self.storage.describe(&path);
-        let damaged = |offset, sequence, reason: &str| Error::Damaged {
-            file: name.clone(),
+/// The newest entry about the index of a segment.
+fn entry_of(caches: &[Caches], segment: u64) -> Option<&IndexEntry> {
+    caches.iter().rev().filter_map(|caches| caches.index.as_ref()).find(|entry| entry.span.segment == segment)
+}
+
+impl Loader {
+    fn damaged(&self, segment: u64, offset: u64, sequence: u64, reason: &str) -> Error {
+        Error::Damaged {
+            file: self.home.storage.describe(&segment::path(segment)),
             offset,
             sequence: Some(sequence),
             reason: reason.to_owned(),
+        }
+    }
+
+    /// Whether the file of an index is there, as large as it should be.
+    fn is_there(entry: &IndexEntry, listed: &Listed) -> bool {
+        let name = index_name(entry.span.segment);
+        listed.indexes.binary_search(&(name, entry.made.bytes)).is_ok()
+    }
+
+    /// Takes in a sealed segment without reading it, if its index is known.
+    fn sealed(&mut self, span: Span, next: u64, heads: &Heads, caches: &[Caches], listed: &Listed) -> Result<()> {
+        let start = span.first;
+        let count = next.checked_sub(start).and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0);
+        let count = count.ok_or_else(|| self.damaged(next, 0, start, "the segment's name cannot be"))?;
+        let mut span = Span { count, ..span };
+        let sealed_as = heads.heads.iter().rev().find(|(_, head)| head.tree.size() == next).map(|(_, head)| head);
+        if sealed_as.is_none_or(|head| head.segment_length != span.end) {
+            // A writer beside this one may have sealed it while the folder was listed.
+            span.end = self.home.storage.open(&segment::path(start), Mode::Read)?.length()?;
+        }
+        if let Some(head) = sealed_as.filter(|head| head.segment_length != span.end) {
+            let offset = head.segment_length.min(span.end);
+            return Err(self.damaged(start, offset, start, "the segment has not the length that it was sealed with"));
+        }
+        self.promised = self.promised.max(next);
+        match entry_of(caches, start) {
+            Some(entry) if entry.span == span => {
+                self.steering.extend_from_slice(&entry.steering);
+                self.opened = entry.opened.or(self.opened);
+                let home = Arc::clone(&self.home);
+                let part = if entry.keys == self.keys || self.mode == Mode::Read {
+                    if !Self::is_there(entry, listed) {
+                        self.missing.push(start);
+                    }
+                    Sealed::new(home, entry.clone())
+                } else {
+                    self.stale.push(start);
+                    let made = Made { bytes: 0, digest: [0; 32] };
+                    Sealed::unbelieved(home, IndexEntry { keys: self.keys.clone(), made, ..entry.clone() })
+                };
+                self.parts.push(Arc::new(part));
+            }
+            _ => {
+                let tail = replay::segment(self.home.storage.as_ref(), &self.home.journal_id, &span, &self.keys)?;
+                self.steering.extend_from_slice(tail.steering());
+                self.opened = tail.opened().or(self.opened);
+                self.missing.push(start);
+                self.parts.push(Arc::new(tail));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the last segment, but for what an index of it knows that was written at a clean close.
+    fn last(&mut self, start: u64, bytes: u64, caches: &[Caches], listed: &Listed) -> Result<(Replay, LastSegment)> {
+        let path = segment::path(start);
+        let storage = Arc::clone(&self.home.storage);
+        let name = storage.describe(&path);
+        let mut scan = Scan::begin(storage.open(&path, self.mode)?, &name, start)?;
+        if scan.header.journal_id != self.home.journal_id {
+            return Err(self.damaged(start, 12, start, "the segment belongs to another journal"));
+        }
+        let known = entry_of(caches, start);
+        let known = known.filter(|entry| {
+            let usable = entry.span.count > 0 && entry.span.end <= bytes && entry.keys == self.keys;
+            usable && Self::is_there(entry, listed)
+        });
+        let (mut first, mut end) = (start, SEGMENT_HEADER_BYTES as u64);
+        if let Some(entry) = known {
+            (first, end) = (entry.span.next(), entry.span.end);
+            self.steering.extend_from_slice(&entry.steering);
+            self.opened = entry.opened.or(self.opened);
+            self.parts.push(Arc::new(Sealed::new(Arc::clone(&self.home), entry.clone())));
+            scan.resume_at(end);
+        }
+        let order = self.order_before(first)?;
+        let mut replay = Replay::new(Tail::new(start, first, end, &self.keys), order);
+        let ending = loop {
+            while let Some(frame) = scan.next_frame()? {
+                replay.frame(&frame, &name)?;
+            }
+            let ending = scan.ending()?;
+            if ending != Ending::Other {
+                break ending;
+            }
+            let behind = scan.synced_behind_damage()?;
+            // A writer beside this one may have finished the frame since: then a later one is no sign of damage.
+            if behind > replay.order.next_sequence && scan.reread()? {
+                continue;
+            }
+            self.promised = self.promised.max(behind);
+            break ending;
         };
-        if start != self.order.next_sequence {
-            return Err(damaged(
-                0,
-                self.order.next_sequence,
-                "the segment does not begin with the next event; one is missing",
-            ));
-        }
-        let file = self.storage.open(&path, self.mode)?;
-        let mut scan = Scan::begin(file, &name, start)?;
-        if scan.header.journal_id != self.journal_id {
-            return Err(damaged(12, start, "the segment belongs to another journal"));
-        }
-        self.index.add_segment(start);
-        while let Some(frame) = scan.next_frame()? {
-            self.frame(&frame, &name)?;
-        }
-        let ending = scan.ending()?;
-        let behind = if ending == Ending::Other { scan.synced_behind_damage()? } else { 0 };
-        self.promised = self.promised.max(behind).max(next.unwrap_or(0));
-        let sequence = self.order.next_sequence;
-        // A sealed segment need only reach the next one; what is promised beyond lies there.
-        let below_promise = sequence < next.unwrap_or(self.promised);
-        let decision = decide(Situation { last: next.is_none(), below_promise, ending });
+        self.promised = self.promised.max(replay.synced);
+        let sequence = replay.order.next_sequence;
+        let decision = decide(Situation { last: true, below_promise: sequence < self.promised, ending });
         let reason = match decision {
             Decision::RefuseMissing => "events end here that are known to have been synced further on",
             Decision::RefuseNewer => "a newer version of batpak wrote what follows; upgrade batpak",
             Decision::RefuseDamaged => "bytes that were synced are damaged or were changed",
             Decision::Clean | Decision::CutZeros | Decision::SetAside => {
                 let tail = if decision == Decision::SetAside { scan.tail()? } else { Vec::new() };
-                return Ok(LastSegment {
-                    first_sequence: start,
-                    nonce: scan.header.nonce,
-                    end: scan.offset(),
-                    decision,
-                    tail,
-                });
+                let nonce = scan.header.nonce;
+                return Ok((replay, LastSegment { first_sequence: start, nonce, end: scan.offset(), decision, tail }));
             }
         };
-        Err(damaged(scan.offset(), sequence, reason))
+        Err(self.damaged(start, scan.offset(), sequence, reason))
     }
 
-    fn frame(&mut self, frame: &Frame<'_>, name: &str) -> Result<()> {
-        let Frame { offset: frame_at, header, body } = frame;
-        let FrameHeader { synced_through, .. } = header;
-        let so = |offset, sequence, error: &Error| written_so(name.to_owned(), offset, sequence, error);
-        let first = self.order.next_sequence;
-        let body = decode_body(header, body).map_err(|error| so(*frame_at, first, &error))?;
-        for (offset, length, record) in body.records {
-            let sequence = self.order.next_sequence;
-            let at = frame_at + offset;
-            let header = Header::decode(record.header).map_err(|error| so(at, sequence, &error))?;
-            let previous = self.index.entity_head(header.entity);
-            self.order.accept(&header, previous.as_ref()).map_err(|reason| Error::Damaged {
-                file: name.to_owned(),
-                offset: at,
-                sequence: Some(sequence),
-                reason: reason.to_owned(),
-            })?;
-            if header.kind.category() == 0 {
-                // The journal's own events steer what follows, so their payload is believed only if the hash covers it.
-                let accepted = if record.fits(&header) {
-                    self.substrate.accept(header.kind, sequence, record.payload)
-                } else {
-                    Err(Error::InvalidEncoding {
-                        what: "system event",
-                        offset: 0,
-                        reason: "the payload does not fit the header",
-                    })
-                };
-                accepted.map_err(|error| so(at, sequence, &error))?;
-            } else if sequence == 0 {
-                let error =
-                    Error::InvalidEncoding { what: "journal", offset: 0, reason: "the first event is not `created`" };
-                return Err(so(at, sequence, &error));
-            }
-            self.index.push(&Entry {
-                offset: at,
-                length,
-                id: header.stamp.event_id,
-                hash: record.event_hash(),
-                entity: header.entity,
-                scope: header.scope,
-                kind: header.kind.code(),
-            });
+    /// What the first event that is read must follow.
+    fn order_before(&self, first: u64) -> Result<Order> {
+        let Some(last) = first.checked_sub(1) else { return Ok(Order::new(self.home.journal_id)) };
+        let parts =
+            Index::new(Arc::clone(&self.home), self.parts.clone(), Tail::new(first, first, 0, &[]), Runs::default());
+        let record = read::record_bytes(self.home.storage.as_ref(), &parts.location(last)?)?;
+        let event = read::Event::from_record(&record)?;
+        let header = Header::decode(event.header())?;
+        if header.stamp.sequence != last || header.journal_id != self.home.journal_id {
+            return Err(self.damaged(first, 0, last, "another event lies where its index says that this one does"));
         }
-        self.promised = self.promised.max(*synced_through);
-        Ok(())
+        Ok(Order::after(&header))
     }
 }
 
+/// Reads the journal's own events that steer it.
+pub(crate) fn substrate(
+    storage: &Arc<dyn Storage>,
+    index: &Index,
+    steering: &[u64],
+    opened: Option<u64>,
+) -> Result<Substrate> {
+    let mut substrate = Substrate::default();
+    let files = Files::new(Arc::clone(storage));
+    let mut accept = |sequence: u64| {
+        let location = index.location(sequence)?;
+        let event = read::event(&files, &location)?;
+        substrate.accept(event.kind, sequence, event.payload()).map_err(|error| {
+            written_so(storage.describe(&segment::path(location.segment)), location.offset, sequence, &error)
+        })
+    };
+    for sequence in steering {
+        accept(*sequence)?;
+    }
+    opened.map_or(Ok(()), accept)?;
+    if steering.is_empty() && !index.is_empty() {
+        let reason = "the first event is not `created`";
+        let error = Error::InvalidEncoding { what: "journal", offset: 0, reason };
+        return Err(written_so(storage.describe(&segment::path(0)), SEGMENT_HEADER_BYTES as u64, 0, &error));
+    }
+    Ok(substrate)
+}
+
+/// Whether the heads fit the log that they speak of: the last one, and those about events that were read just now. The others
+/// were written when their segment was sealed, whose length was compared; `verify` checks them all.
+fn check_heads(storage: &dyn Storage, index: &Index, heads: &Heads) -> Result<()> {
+    let read_from = index.tail_span().first;
+    let count = heads.heads.len();
+    for (position, (offset, head)) in heads.heads.iter().enumerate() {
+        if head.tree.size() > read_from || position + 1 == count {
+            check_head(storage, index, *offset, head)?;
+        }
+    }
+    Ok(())
+}
+
 /// Whether a head fits the log that it speaks of.
-pub fn check_head(storage: &dyn Storage, index: &Index, offset: u64, head: &Head) -> Result<()> {
+fn check_head(storage: &dyn Storage, index: &Index, offset: u64, head: &Head) -> Result<()> {
     let last = head.tree.size() - 1;
-    let location = index.location(last);
-    let fits = location.is_some_and(|location| {
+    let fits = last < index.len() && {
+        let location = index.location(last)?;
         location.hash == head.last_event_hash
             && location.segment == head.segment_first_sequence
             && location.offset + u64::from(location.length) == head.segment_length
-    });
+            && head.has_own_root()
+    };
     if fits {
         return Ok(());
     }
@@ -279,6 +412,15 @@ fn check_meta(storage: &dyn Storage, index: &Index) -> Result<()> {
     let file = missing_is_none(storage.open(meta::NAME, Mode::Read))?.ok_or_else(|| damaged("the file is missing"))?;
     let bytes = read_all(file.as_ref())?;
     let copy = meta::decode(&bytes, &storage.describe(meta::NAME))?;
-    let original = index.location(0).map(|location| crate::read::record_bytes(storage, &location)).transpose()?;
+    let original = if index.is_empty() { None } else { Some(read::record_bytes(storage, &index.location(0)?)?) };
     if original.as_deref() == Some(copy) { Ok(()) } else { Err(damaged("it is not a copy of event 0")) }
+}
+
+/// Whether the last segment was sealed, and its successor never begun.
+pub(crate) fn ends_sealed(loaded: &Loaded) -> bool {
+    loaded.heads.heads.last().is_some_and(|(_, head)| {
+        head.reason == Reason::Sealed
+            && head.segment_first_sequence == loaded.last.first_sequence
+            && head.tree.size() == loaded.index.len()
+    })
 }

@@ -1,12 +1,13 @@
 //! Opening a journal, from top to bottom: find it, lock it, read it, repair what a crash may leave, go on.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
 
 use crate::append;
+use crate::catalog::{index_name, is_index};
 use crate::clock::WallClock;
 use crate::commit::{Commit, Written};
 use crate::config::Config;
@@ -17,12 +18,16 @@ use crate::files::Files;
 use crate::frontier;
 use crate::hash::hex;
 use crate::header::{Encoding, Promise};
-use crate::heads::{self, HeadWriter, Reason};
-use crate::load::{Loaded, load};
+use crate::heads::{self, HeadWriter};
+use crate::index::Index;
+use crate::indexer::{self, Indexer};
+use crate::load::{Loaded, Loading, ends_sealed, load};
 use crate::merkle::Tree;
 use crate::meta;
 use crate::proposal::{NewEvent, Proposal};
 use crate::read;
+use crate::refresh::Reader;
+use crate::replay;
 use crate::report::OpenReport;
 use crate::segment;
 use crate::storage::{Mode, Storage, StorageFile, StorageLock, write_whole};
@@ -34,7 +39,7 @@ use crate::writer::{Active, Writer};
 
 impl Store {
     /// Opens a journal in any storage, with any clock.
-    pub fn open_with(storage: Arc<dyn Storage>, clock: Arc<dyn WallClock>, config: Config) -> Result<Self> {
+    pub fn open_with(storage: Arc<dyn Storage>, clock: Arc<dyn WallClock>, mut config: Config) -> Result<Self> {
         let begun = Instant::now();
         config.check()?;
         let found = find(storage.as_ref())?;
@@ -67,30 +72,37 @@ fn open_read_only(
     config: Config,
     begun: Instant,
 ) -> Result<Store> {
-    let loaded = load(storage.as_ref(), Mode::Read)?;
+    let loading = Loading { mode: Mode::Read, keys: config.index_metadata.clone() };
+    let loaded = load(&storage, &loading)?;
     if let Some(flaw) = loaded.meta_flaw {
         return Err(flaw);
     }
     let mut report = report_of(&loaded);
     report.path_taken = "read_only";
     report.elapsed_us = elapsed_us(begun);
+    let reader = Reader::new(&loaded);
+    let tree = loaded.heads.heads.last().map(|(_, head)| head.tree.clone()).unwrap_or_default();
     let inner = Inner {
         files: Files::new(Arc::clone(&storage)),
         storage,
         clock,
-        config,
         journal_id: loaded.journal_id,
         entropy: Entropy::default(),
-        substrate: loaded.substrate,
-        index: RwLock::new(loaded.index),
-        tree: SharedTree::new(loaded.tree),
+        name: loaded.substrate.name.clone(),
+        substrate: RwLock::new(loaded.substrate),
+        index: loaded.index,
+        tree: SharedTree::new(tree),
         writer: Mutex::new(None),
         commit: None,
+        indexer: None,
+        reader: Some(Mutex::new(reader)),
+        durable_seen: AtomicU64::new(loaded.durable),
         lock: Mutex::new(None),
         closed: AtomicBool::new(false),
         forked: AtomicBool::new(false),
         pid: std::process::id(),
         report,
+        config,
     };
     Ok(Store { inner: Arc::new(inner), interval_thread: Mutex::new(None) })
 }
@@ -101,7 +113,8 @@ fn report_of(loaded: &Loaded) -> OpenReport {
         path_taken: "clean",
         events,
         durable_events: loaded.durable.min(events),
-        segments: loaded.index.segments(),
+        segments: loaded.index.segments().len() as u64,
+        indexes_rebuilt: (loaded.missing.len() + loaded.stale.len()) as u64,
         tail_bytes: loaded.last.tail.len() as u64,
         first_cut_sequence: (!loaded.last.tail.is_empty()).then_some(events),
         torn_head_bytes: loaded.heads.torn_bytes,
@@ -119,7 +132,8 @@ fn open_writable(
     begun: Instant,
 ) -> Result<Store> {
     // 1. Read everything; a refusal changes nothing.
-    let mut loaded = load(storage.as_ref(), Mode::Write)?;
+    let loading = Loading { mode: Mode::Write, keys: config.index_metadata.clone() };
+    let mut loaded = load(&storage, &loading)?;
     let mut report = report_of(&loaded);
     // 2. The key is checked before a byte is written.
     let new_key = check_key(&config, &loaded.substrate, created)?;
@@ -139,7 +153,9 @@ fn open_writable(
     let file = storage.open(&segment::path(loaded.last.first_sequence), Mode::Write)?;
     report.rewritten_bytes = rewrite_unsynced(&loaded, file.as_ref())?;
     // 6. From here on the log is whole and durable up to its end.
-    let writer = writer_of(storage.as_ref(), &loaded, &config, Arc::clone(&file))?;
+    let heads_file = storage.open(heads::NAME, Mode::Write)?;
+    let heads = Arc::new(Mutex::new(HeadWriter::new(heads_file, loaded.journal_id, loaded.heads.end)?));
+    let writer = writer_of(&heads, &loaded, &config, Arc::clone(&file))?;
     let ends_sealed = ends_sealed(&loaded);
     let incarnation = loaded.substrate.incarnations + 1;
     report.incarnation = incarnation;
@@ -158,18 +174,26 @@ fn open_writable(
         report.path_taken = "created";
     }
     let missed = missed_cuts(storage.as_ref(), &loaded.substrate, cut.as_ref())?;
+    // 7. Index files that are missing are made again; the others are believed only as far as they fit what `checkpoints` says of them.
+    let indexer = Indexer::new(heads);
+    make_indexes(&indexer, &loaded)?;
     let journal_id = loaded.journal_id;
+    let tree = loaded.heads.heads.last().map(|(_, head)| head.tree.clone()).unwrap_or_default();
     let mut inner = Inner {
         files: Files::new(Arc::clone(&storage)),
         storage,
         clock,
         journal_id,
         entropy: Entropy::default(),
-        substrate: loaded.substrate,
-        index: RwLock::new(loaded.index),
-        tree: SharedTree::new(loaded.tree),
+        name: loaded.substrate.name.clone(),
+        substrate: RwLock::new(loaded.substrate),
+        index: loaded.index,
+        tree: SharedTree::new(tree),
         writer: Mutex::new(Some(writer)),
         commit: Some(commit),
+        indexer: Some(indexer),
+        reader: None,
+        durable_seen: AtomicU64::new(0),
         lock: Mutex::new(Some(lock)),
         closed: AtomicBool::new(false),
         forked: AtomicBool::new(false),
@@ -180,18 +204,19 @@ fn open_writable(
     if let Some(writer) = inner.writer.lock().as_ref() {
         inner.files.keep(writer.active.first_sequence, Arc::clone(&writer.active.file));
     }
-    // 7. The journal's own events about this open; what is about loss or keys is synced before the store is handed out.
+    // 8. The journal's own events about this open; what is about loss or keys is synced before the store is handed out.
     if ends_sealed {
         begin_after_seal(&inner)?;
     }
     let says = events_of_open(&inner, created, new_key, &missed);
-    say(&mut inner, &says)?;
+    say(&inner, &says)?;
+    inner.name.clone_from(&inner.substrate.get_mut().name);
     if created {
         finish_creation(&inner)?;
     }
     // A journal without a frontier looks unfinished, so the first one is written before anybody knows of it.
     if created || new_key || !missed.is_empty() || report.frontier_rebuilt {
-        let events = inner.index.read().len();
+        let events = inner.index.len();
         let commit = inner.parts()?.commit;
         // No store is handed out that could be closed and opened again, so the failure itself is the answer.
         commit.wait(events, None).map_err(|error| commit.cause().unwrap_or(error))?;
@@ -199,6 +224,7 @@ fn open_writable(
     report.elapsed_us = elapsed_us(begun);
     inner.report = report;
     let store = Store { inner: Arc::new(inner), interval_thread: Mutex::new(None) };
+    store.index_what_is_due();
     if store.inner.config.durability == Promise::Interval {
         store.start_interval_thread()?;
     }
@@ -212,7 +238,7 @@ fn events_of_open(inner: &Inner, created: bool, new_key: bool, cuts: &[Cut]) -> 
         return vec![system::created(&inner.journal_id, &inner.config.name, key.as_ref())];
     }
     let recovered = cuts.iter().map(system::recovered);
-    let opened = system::opened(inner.substrate.incarnations + 1, &inner.config.software);
+    let opened = system::opened(inner.substrate.read().incarnations + 1, &inner.config.software);
     // Every frame of this open is signed already, so the key comes first.
     let key_added = key.filter(|_| new_key).map(|key| system::key_added(&key));
     key_added.into_iter().chain(recovered).chain([opened]).collect()
@@ -228,11 +254,11 @@ fn begin_after_seal(inner: &Inner) -> Result<()> {
 }
 
 /// Writes the journal's own events.
-fn say(inner: &mut Inner, says: &[SystemEvent]) -> Result<()> {
+fn say(inner: &Inner, says: &[SystemEvent]) -> Result<()> {
     for event in says {
-        let sequence = inner.index.read().len();
+        let sequence = inner.index.len();
         let payload = write_system(inner, event)?;
-        inner.substrate.accept(event.kind, sequence, &payload)?;
+        inner.substrate.write().accept(event.kind, sequence, &payload)?;
     }
     Ok(())
 }
@@ -269,22 +295,53 @@ fn check_key(config: &Config, substrate: &Substrate, created: bool) -> Result<bo
 }
 
 fn write_meta(storage: &dyn Storage, loaded: &Loaded) -> Result<()> {
-    let Some(location) = loaded.index.location(0) else { return Ok(()) };
-    let record = read::record_bytes(storage, &location)?;
+    if loaded.index.is_empty() {
+        return Ok(());
+    }
+    let record = read::record_bytes(storage, &loaded.index.location(0)?)?;
     write_whole(storage, meta::NAME, &meta::encode(&record)).map(drop)
 }
 
-/// Whether the last segment was sealed, and its successor never begun.
-fn ends_sealed(loaded: &Loaded) -> bool {
-    loaded.heads.heads.last().is_some_and(|(_, head)| {
-        head.reason == Reason::Sealed
-            && head.segment_first_sequence == loaded.last.first_sequence
-            && head.tree.size() == loaded.index.len()
-    })
+/// Makes the index files that are missing, or that lack declared metadata keys, and the runs of entity heads.
+fn make_indexes(indexer: &Indexer, loaded: &Loaded) -> Result<()> {
+    let index = &loaded.index;
+    indexer.catch_up(index);
+    for part in index.parts_from(0) {
+        let span = part.span();
+        let Some(sealed) = part.sealed() else { continue };
+        if loaded.stale.contains(&span.segment) {
+            let keys = &sealed.entry().keys;
+            let tail = replay::segment(index.home().storage.as_ref(), &loaded.journal_id, &span, keys)?;
+            indexer.reindex(index, &tail)?;
+        } else if loaded.missing.contains(&span.segment) {
+            sealed.with(|_| Some(()))?;
+        }
+    }
+    if let Some(runs) = indexer::find_runs(index, &loaded.heads.caches) {
+        index.set_runs(runs);
+    }
+    indexer.complete_runs(index)?;
+    remove_stray_indexes(index)
 }
 
-fn writer_of(storage: &dyn Storage, loaded: &Loaded, config: &Config, file: Arc<dyn StorageFile>) -> Result<Writer> {
-    let heads_file = storage.open(heads::NAME, Mode::Write)?;
+/// Removes index files of which `checkpoints` does not tell: a crash came between the two.
+fn remove_stray_indexes(index: &Index) -> Result<()> {
+    let storage = index.home().storage.as_ref();
+    let parts = index.parts_from(0);
+    let known =
+        |name: &String| parts.iter().any(|part| part.sealed().is_some() && index_name(part.span().segment) == *name);
+    for name in storage.list(segment::DIRECTORY)?.iter().filter(|name| is_index(name) && !known(name)) {
+        storage.remove(&format!("{}/{name}", segment::DIRECTORY))?;
+    }
+    Ok(())
+}
+
+fn writer_of(
+    heads: &Arc<Mutex<HeadWriter>>,
+    loaded: &Loaded,
+    config: &Config,
+    file: Arc<dyn StorageFile>,
+) -> Result<Writer> {
     Ok(Writer {
         active: Active {
             first_sequence: loaded.last.first_sequence,
@@ -296,7 +353,7 @@ fn writer_of(storage: &dyn Storage, loaded: &Loaded, config: &Config, file: Arc<
         next_sequence: loaded.index.len(),
         last_hlc: if loaded.index.is_empty() { loaded.order.last_hlc } else { loaded.order.last_hlc.after_restart() },
         last_id: loaded.order.last_id,
-        heads: HeadWriter::new(heads_file, loaded.journal_id, loaded.heads.end)?,
+        heads: Arc::clone(heads),
         signer: config.signing_key.clone(),
         last_head_size: loaded.heads.heads.last().map_or(0, |(_, head)| Tree::size(&head.tree)),
         buffer: Vec::new(),

@@ -5,6 +5,25 @@ use crate::event_id::{self, EventId};
 use crate::header::Header;
 use crate::index::EntityHead;
 
+/// What is known of the last event of an entity.
+#[derive(Clone, Copy, Debug)]
+pub enum Previous<'a> {
+    /// There is none.
+    None,
+    /// This.
+    Head(&'a EntityHead),
+    /// If there is one, it lies before this sequence, where nobody looks now.
+    Before(u64),
+}
+
+impl<'a> Previous<'a> {
+    /// What is known when the whole journal is read.
+    #[must_use]
+    pub fn of(head: Option<&'a EntityHead>) -> Self {
+        head.map_or(Self::None, Self::Head)
+    }
+}
+
 /// What the next event must follow.
 #[derive(Clone, Debug)]
 pub struct Order {
@@ -24,8 +43,20 @@ impl Order {
         Self { next_sequence: 0, last_hlc: Hlc { wall_us: 0, counter: 0 }, last_id: None, journal_id }
     }
 
+    /// Goes on behind this event.
+    #[must_use]
+    pub const fn after(header: &Header<'_>) -> Self {
+        let stamp = &header.stamp;
+        Self {
+            next_sequence: stamp.sequence + 1,
+            last_hlc: stamp.hlc,
+            last_id: Some(stamp.event_id),
+            journal_id: header.journal_id,
+        }
+    }
+
     /// Takes in the next event, whose entity's last one is `previous`; or says what contradicts.
-    pub fn accept(&mut self, header: &Header<'_>, previous: Option<&EntityHead>) -> Result<(), &'static str> {
+    pub fn accept(&mut self, header: &Header<'_>, previous: Previous<'_>) -> Result<(), &'static str> {
         let stamp = &header.stamp;
         if header.journal_id != self.journal_id {
             return Err("the event was written in another journal");
@@ -42,10 +73,16 @@ impl Order {
         if event_id::parts(&stamp.event_id).map(|(milliseconds, _)| milliseconds) != Some(stamp.hlc.wall_ms()) {
             return Err("the event's id and clock name different times");
         }
-        if stamp.clock != previous.map_or(0, |head| head.clock + 1) {
+        let (clock_fits, chains) = match previous {
+            Previous::None => (stamp.clock == 0, stamp.previous.is_none()),
+            Previous::Head(head) => (stamp.clock == head.clock + 1, stamp.previous == Some((head.sequence, head.hash))),
+            // The header's decoder has compared the clock with the presence of the link.
+            Previous::Before(first) => (true, stamp.previous.is_none_or(|(sequence, _)| sequence < first)),
+        };
+        if !clock_fits {
             return Err("the event's position in its entity's chain is not the next one");
         }
-        if stamp.previous != previous.map(|head| (head.sequence, head.hash)) {
+        if !chains {
             return Err("the event does not chain to the previous event of its entity");
         }
         self.next_sequence += 1;

@@ -50,6 +50,7 @@ pub(crate) struct Item {
     pub entity: Range<usize>,
     pub scope: Range<usize>,
     pub kind: Kind,
+    pub correlation: Option<[u8; 16]>,
     /// The caller's part of the header.
     pub caller: Range<usize>,
     /// What follows the header in the record.
@@ -162,6 +163,7 @@ impl Proposal {
             scope: scope_from..scope_from + caller.scope.len(),
             entity,
             kind: event.kind,
+            correlation: event.correlation_id,
             caller: caller_from..tail_from,
             tail: tail_from..whole,
             causation: causation_at.zip(item),

@@ -50,6 +50,11 @@ impl Committed {
         self.headers.get(from..*self.ends.get(index)?)
     }
 
+    /// The decoded header of the event at `index`.
+    pub(crate) fn fields(&self, index: usize) -> Option<Header<'_>> {
+        Header::decode(self.header(index)?).ok()
+    }
+
     /// The receipt of the event at `index`, complete with its path.
     #[must_use]
     pub fn receipt(&self, index: usize) -> Option<Receipt> {

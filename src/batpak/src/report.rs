@@ -27,6 +27,8 @@ pub struct OpenReport {
     pub frontier_rebuilt: bool,
     /// Whether `journal.meta` was written anew.
     pub meta_rebuilt: bool,
+    /// Sealed segments whose index file was missing, or lacked declared metadata keys; a writable open made it again.
+    pub indexes_rebuilt: u64,
     /// Which writable open of the journal this is, from 1; 0 for read-only ones.
     pub incarnation: u64,
     /// How long it took.
@@ -52,6 +54,12 @@ pub struct Stats {
     pub segments: u64,
     /// Bytes in them.
     pub log_bytes: u64,
+    /// Bytes of files that can be made again from them.
+    pub index_bytes: u64,
+    /// Index files that turned out damaged since open, and were made again.
+    pub indexes_rebuilt: u64,
+    /// Why the last index file could not be written; its events stay in memory until one can.
+    pub index_failure: Option<String>,
     /// Whether frames are signed.
     pub signed: bool,
     /// Whether the store was opened read-only.

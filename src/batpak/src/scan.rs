@@ -67,6 +67,18 @@ impl Scan {
         self.length
     }
 
+    /// Goes on at the end of a frame that is known.
+    pub fn resume_at(&mut self, offset: u64) {
+        self.offset = offset;
+    }
+
+    /// Looks at the file again as it is now; returns whether there is a next frame.
+    pub fn reread(&mut self) -> Result<bool> {
+        self.buffer.clear();
+        self.length = self.file.length()?;
+        Ok(self.valid_at(self.offset)?.is_some())
+    }
+
     /// Makes `count` bytes from `offset` on available; `None` if the file ends before.
     fn window(&mut self, offset: u64, count: usize) -> Result<Option<&[u8]>> {
         if offset.saturating_add(count as u64) > self.length {

@@ -2,28 +2,32 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
 
 use crate::append::{self, Parts};
+use crate::catalog::{HEADS_DIRECTORY, is_index};
 use crate::clock::WallClock;
 use crate::commit::Commit;
 use crate::config::Config;
+use crate::cursor::Cursor;
 use crate::entropy::Entropy;
 use crate::error::{Error, Result, StorageFailure};
 use crate::event_id::EventId;
 use crate::files::Files;
 use crate::header::Promise;
 use crate::heads::Reason;
-use crate::index::{Index, Location, Page, Query};
+use crate::index::{Field, Index, Query, Wanted};
+use crate::indexer::Indexer;
 use crate::proposal::Proposal;
 use crate::read::{self, Event};
 use crate::receipt::Committed;
+use crate::refresh::Reader;
 use crate::report::{OpenReport, Stats};
-use crate::storage::{DiskStorage, Storage, StorageLock};
+use crate::storage::{DiskStorage, Storage, StorageLock, missing_is_none};
 use crate::system::Substrate;
 use crate::tree::SharedTree;
 use crate::verification::Verification;
@@ -40,15 +44,23 @@ pub(crate) struct Inner {
     pub config: Config,
     pub journal_id: [u8; 16],
     pub entropy: Entropy,
-    /// What the journal's own events said at open; only open adds to them.
-    pub substrate: Substrate,
-    /// Readers and the writer; held briefly, never across I/O.
-    pub index: RwLock<Index>,
+    /// From event 0.
+    pub name: String,
+    /// What the journal's own events say; open and a reader's refresh add to them.
+    pub substrate: RwLock<Substrate>,
+    /// Readers and the writer; locks itself.
+    pub index: Index,
     pub tree: SharedTree,
     /// `None` once closed, and in read-only stores.
     pub writer: Mutex<Option<Writer>>,
     /// `None` in read-only stores.
     pub commit: Option<Commit>,
+    /// `None` in read-only stores.
+    pub indexer: Option<Indexer>,
+    /// In read-only stores: locked while one thread refreshes.
+    pub reader: Option<Mutex<Reader>>,
+    /// In read-only stores: number of events that were seen to be synced.
+    pub durable_seen: AtomicU64,
     /// Given back at close.
     pub lock: Mutex<Option<Box<dyn StorageLock>>>,
     pub closed: AtomicBool,
@@ -66,6 +78,7 @@ impl Inner {
             entropy: &self.entropy,
             files: &self.files,
             index: &self.index,
+            inner: self,
             tree: &self.tree,
             commit: self.commit.as_ref().ok_or(Error::ReadOnly)?,
             journal_id: self.journal_id,
@@ -79,6 +92,22 @@ impl Inner {
         let mut guard = self.writer.lock();
         let writer = guard.as_mut().ok_or(Error::Closed)?;
         append::append(&parts, writer, proposal)
+    }
+}
+
+impl Inner {
+    /// Number of events that readers may see.
+    pub(crate) fn visible(&self) -> u64 {
+        let all = self.index.len();
+        if self.config.durable_only { all.min(self.durable_seen.load(Ordering::Acquire)) } else { all }
+    }
+
+    /// Whether an event may be seen.
+    fn check_visible(&self, sequence: u64) -> Result<()> {
+        if sequence < self.visible() {
+            return Ok(());
+        }
+        Err(Error::EventNotFound { reference: sequence.to_string() })
     }
 }
 
@@ -144,7 +173,50 @@ impl Store {
             // Before the write: without the thread an interval would be an empty promise.
             self.start_interval_thread()?;
         }
-        inner.append(proposal)
+        let committed = inner.append(proposal)?;
+        self.index_what_is_due();
+        Ok(committed)
+    }
+
+    /// Has the indexes of sealed segments made, by a thread or, if the store is to have none, here and now.
+    pub(crate) fn index_what_is_due(&self) {
+        let Some(indexer) = &self.inner.indexer else { return };
+        if !indexer.take_due() {
+            return;
+        }
+        let spawn = || {
+            let served = Arc::clone(&self.inner);
+            let body = move || {
+                if let Some(indexer) = &served.indexer {
+                    indexer.serve(&served.index);
+                }
+            };
+            std::thread::Builder::new().name("batpak-index".to_owned()).spawn(body).ok()
+        };
+        if !self.inner.config.background || !indexer.wake(spawn) {
+            indexer.catch_up(&self.inner.index);
+        }
+    }
+
+    /// Has a read-only store see what was written since; a writer sees everything anyway. Returns the number of events that are visible.
+    pub fn refresh(&self) -> Result<u64> {
+        let inner = self.usable()?;
+        if let Some(reader) = &inner.reader {
+            reader.lock().refresh(inner)?;
+        }
+        Ok(inner.visible())
+    }
+
+    /// Reads; if bytes are not what they were, a read-only store looks whether recovery cut them, and says so.
+    fn reading<T>(&self, work: impl Fn(&Inner) -> Result<T>) -> Result<T> {
+        let inner = self.usable()?;
+        match (work(inner), &inner.reader) {
+            (Err(Error::Damaged { .. }), Some(reader)) => {
+                reader.lock().refresh(inner)?;
+                work(inner)
+            }
+            (outcome, _) => outcome,
+        }
     }
 
     /// Starts the thread that syncs at intervals, unless it runs.
@@ -179,7 +251,7 @@ impl Store {
         let inner = self.own()?;
         let commit = inner.commit.as_ref().ok_or(Error::ReadOnly)?;
         // Nothing would ever make an event durable that does not exist.
-        if events > inner.index.read().len() {
+        if events > inner.index.len() {
             return Err(Error::EventNotFound { reference: (events - 1).to_string() });
         }
         commit.wait(events, timeout)
@@ -187,13 +259,16 @@ impl Store {
 
     /// Number of events.
     pub fn events(&self) -> Result<u64> {
-        Ok(self.usable()?.index.read().len())
+        Ok(self.usable()?.visible())
     }
 
     /// Number of events known synced.
     pub fn durable(&self) -> Result<u64> {
         let inner = self.usable()?;
-        Ok(inner.commit.as_ref().map_or(inner.report.durable_events, Commit::durable))
+        Ok(inner
+            .commit
+            .as_ref()
+            .map_or_else(|| inner.durable_seen.load(Ordering::Acquire).min(inner.index.len()), Commit::durable))
     }
 
     /// The lineage.
@@ -205,7 +280,7 @@ impl Store {
     /// The journal's name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.inner.substrate.name
+        &self.inner.name
     }
 
     /// How the open went.
@@ -228,31 +303,47 @@ impl Store {
 
     /// The sequence of an event id.
     pub fn sequence_of(&self, id: &EventId) -> Result<u64> {
-        let found = self.usable()?.index.read().sequence_of(id);
-        found.ok_or_else(|| Error::EventNotFound { reference: crate::hash::hex(id) })
-    }
-
-    fn location(&self, sequence: u64) -> Result<Location> {
-        let found = self.usable()?.index.read().location(sequence);
-        found.ok_or_else(|| Error::EventNotFound { reference: sequence.to_string() })
+        let not_found = || Error::EventNotFound { reference: crate::hash::hex(id) };
+        self.reading(|inner| {
+            let sequence = inner.index.sequence_of(id)?.ok_or_else(not_found)?;
+            inner.check_visible(sequence).map_err(|_| not_found())?;
+            Ok(sequence)
+        })
     }
 
     /// One event.
     pub fn get(&self, sequence: u64) -> Result<Event> {
-        let location = self.location(sequence)?;
-        read::event(&self.inner.files, &location)
+        self.reading(|inner| {
+            inner.check_visible(sequence)?;
+            let location = inner.index.location(sequence)?;
+            let event = read::event(&inner.files, &location)?;
+            if event.stamp.sequence == sequence {
+                return Ok(event);
+            }
+            Err(Error::Damaged {
+                file: inner.storage.describe(&crate::segment::path(location.segment)),
+                offset: location.offset,
+                sequence: Some(sequence),
+                reason: "another event lies where its index says that this one does".to_owned(),
+            })
+        })
     }
 
-    /// The matches among at most so many events from `from` on, and where to go on.
-    pub fn page(&self, query: &Query, from: u64, count: usize) -> Result<(Vec<Event>, Page)> {
+    /// Begins to go through the events that match.
+    pub fn query(&self, query: &Query) -> Result<Cursor> {
+        self.reading(|inner| Cursor::begin(inner, query.clone()))
+    }
+
+    /// The next matches of a cursor of this store, at most `count`.
+    pub fn page(&self, cursor: &mut Cursor, count: usize) -> Result<Vec<Event>> {
         let inner = self.usable()?;
-        let until = query.until.map_or(u64::MAX, |until| until.saturating_add(1));
-        let page = {
-            let index = inner.index.read();
-            let filter = index.filter(query);
-            index.page(&filter, from, until, count)
-        };
-        Ok((read::events(&inner.files, &page.locations)?, page))
+        match (cursor.page(inner, count), &inner.reader) {
+            (Err(Error::Damaged { .. }), Some(reader)) => {
+                reader.lock().refresh(inner)?;
+                cursor.page(inner, count)
+            }
+            (outcome, _) => outcome,
+        }
     }
 
     /// The event that this one chains to, checked against the hash in the chain.
@@ -260,7 +351,7 @@ impl Store {
         let Some((sequence, hash)) = event.stamp.previous else { return Ok(None) };
         let previous = self.get(sequence)?;
         if previous.event_hash != hash {
-            let location = self.location(event.stamp.sequence)?;
+            let location = self.usable()?.index.location(event.stamp.sequence)?;
             return Err(Error::Damaged {
                 file: self.inner.storage.describe(&crate::segment::path(location.segment)),
                 offset: location.offset,
@@ -274,7 +365,7 @@ impl Store {
     /// Checks the whole journal as it lies on disk, up to what is published now. `interrupted` is asked every few milliseconds.
     pub fn verify(&self, interrupted: &dyn Fn() -> bool) -> Result<Verification> {
         let inner = self.usable()?;
-        let events = inner.index.read().len();
+        let events = inner.index.len();
         verify::journal(inner.storage.as_ref(), Some(events), None, interrupted)
     }
 
@@ -291,22 +382,28 @@ impl Store {
     pub fn stats(&self) -> Result<Stats> {
         let inner = self.usable()?;
         let durable_events = self.durable()?;
-        let starts: Vec<u64> = inner.index.read().segment_starts().collect();
+        let segments = inner.index.segments();
         let mut log_bytes = 0;
-        for start in starts {
-            log_bytes += inner.files.segment(start)?.length()?;
+        for start in &segments {
+            log_bytes += inner.files.segment(*start)?.length()?;
         }
-        let index = inner.index.read();
+        let files = |directory| Ok::<_, Error>(missing_is_none(inner.storage.lengths(directory))?.unwrap_or_default());
+        let indexes = files(crate::segment::DIRECTORY)?.into_iter().filter(|(name, _)| is_index(name));
+        let index_bytes = indexes.chain(files(HEADS_DIRECTORY)?).map(|(_, bytes)| bytes).sum();
+        let index = &inner.index;
         Ok(Stats {
-            events: index.len(),
-            system_events: index.system_events(),
+            events: inner.visible(),
+            system_events: index.count(&Field::Kind, &[Wanted::Between(vec![0, 0], vec![0x10, 0])])?,
             durable_events,
-            entities: index.entities(),
-            scopes: index.scopes(),
-            kinds: index.kinds(),
-            segments: index.segments(),
+            entities: index.distinct(&Field::Entity)?,
+            scopes: index.distinct(&Field::Scope)?,
+            kinds: index.distinct(&Field::Kind)?,
+            segments: segments.len() as u64,
             log_bytes,
-            signed: inner.substrate.key.is_some(),
+            index_bytes,
+            indexes_rebuilt: index.rebuilt(),
+            index_failure: inner.indexer.as_ref().and_then(Indexer::failure).map(|error| error.to_string()),
+            signed: inner.substrate.read().key.is_some(),
             read_only: inner.commit.is_none(),
         })
     }
@@ -323,6 +420,9 @@ impl Store {
         }
         let outcome = writer.take().map_or(Ok(()), |mut writer| self.finish(&mut writer));
         drop(writer);
+        if let Some(indexer) = &self.inner.indexer {
+            self.finish_indexes(indexer, outcome.is_ok());
+        }
         if let Some(commit) = &self.inner.commit {
             commit.stop();
         }
@@ -333,6 +433,20 @@ impl Store {
         self.inner.files.close();
         drop(self.inner.lock.lock().take());
         outcome
+    }
+
+    /// Puts into files what the next open would otherwise have to read again.
+    fn finish_indexes(&self, indexer: &Indexer, clean: bool) {
+        indexer.stop();
+        let index = &self.inner.index;
+        if clean && index.first_collected().is_some() {
+            indexer.catch_up(index);
+        }
+        let span = index.tail_span();
+        let base = index.parts_from(span.segment).first().map_or(0, |part| part.span().end);
+        if clean && span.end.saturating_sub(base) > self.inner.config.unindexed_bytes.max(base / 8) {
+            indexer.save_tail(index);
+        }
     }
 
     fn finish(&self, writer: &mut Writer) -> Result<()> {
@@ -350,6 +464,9 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         if self.is_forked() {
+            if let Some(indexer) = &self.inner.indexer {
+                indexer.forget_thread();
+            }
             // The thread belongs to the parent.
             std::mem::forget(self.interval_thread.lock().take());
             return;

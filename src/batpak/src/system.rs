@@ -114,7 +114,7 @@ pub struct Substrate {
     pub key: Option<PublicKey>,
     /// Every key that ever was, with the sequence of its event.
     pub keys: Vec<(u64, PublicKey)>,
-    /// `created` and `opened` events.
+    /// The number of the last writable open.
     pub incarnations: u64,
     /// What `recovered` events tell of.
     pub cuts: Vec<ToldCut>,
@@ -130,11 +130,12 @@ impl Substrate {
         match kind {
             Kind::CREATED => {
                 value.get("name").and_then(Value::as_text).unwrap_or_default().clone_into(&mut self.name);
-                self.incarnations += 1;
+                self.incarnations = 1;
                 self.accept_key(sequence, value.get("public_key"))
             }
             Kind::OPENED => {
-                self.incarnations += 1;
+                let number = value.get("incarnation").and_then(Value::as_int).and_then(|n| u64::try_from(n).ok());
+                self.incarnations = number.ok_or_else(|| nonsense("`opened` does not say which open it was"))?;
                 Ok(())
             }
             Kind::KEY_ADDED => self.accept_key(sequence, value.get("public_key")),

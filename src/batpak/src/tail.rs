@@ -1,5 +1,6 @@
 //! Settles what a crash may leave at the end of the log, before anything is written behind it.
 
+use crate::catalog::HEADS_DIRECTORY;
 use crate::error::Result;
 use crate::hash::{digest, hex};
 use crate::load::Loaded;
@@ -13,7 +14,7 @@ const RECOVERED: &str = "recovered";
 
 /// Removes what `write_whole` did not finish.
 pub(crate) fn remove_leftovers(storage: &dyn Storage) -> Result<()> {
-    for directory in ["", DIRECTORY, RECOVERED] {
+    for directory in ["", DIRECTORY, RECOVERED, HEADS_DIRECTORY] {
         for name in missing_is_none(storage.list(directory))?.unwrap_or_default() {
             if is_unfinished(&name) {
                 let path = if directory.is_empty() { name } else { format!("{directory}/{name}") };
@@ -90,7 +91,8 @@ pub(crate) fn rewrite_unsynced(loaded: &Loaded, file: &dyn StorageFile) -> Resul
     const CHUNK_BYTES: u64 = 1024 * 1024;
     let last = &loaded.last;
     // From the end of the last synced event, so that the next frame's own header is written again too.
-    let synced = loaded.durable.checked_sub(1).and_then(|last_synced| loaded.index.location(last_synced));
+    let last_synced = loaded.durable.min(loaded.index.len()).checked_sub(1);
+    let synced = last_synced.map(|last_synced| loaded.index.location(last_synced)).transpose()?;
     let from = match synced {
         Some(location) if location.segment == last.first_sequence => location.offset + u64::from(location.length),
         _ => SEGMENT_HEADER_BYTES as u64,

@@ -1,7 +1,8 @@
 //! The Merkle tree of the journal, advanced from published hashes outside the writer's lock.
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
+use crate::error::Result;
 use crate::index::Index;
 use crate::merkle::Tree;
 
@@ -21,12 +22,12 @@ impl SharedTree {
     }
 
     /// Takes in every published event; returns the tree.
-    pub fn catch_up(&self, index: &RwLock<Index>) -> Tree {
+    pub fn catch_up(&self, index: &Index) -> Result<Tree> {
         let mut tree = self.tree.lock();
         loop {
-            let hashes = index.read().hashes_from(tree.size(), BLOCK_EVENTS);
+            let hashes = index.hashes_from(tree.size(), BLOCK_EVENTS)?;
             if hashes.is_empty() {
-                return tree.clone();
+                return Ok(tree.clone());
             }
             for hash in &hashes {
                 tree.push(hash);

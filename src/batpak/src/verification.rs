@@ -31,6 +31,8 @@ pub struct Axes {
     pub anchors: Axis,
     /// Every frame that must be signed is, validly.
     pub signatures: Axis,
+    /// Files that can be made again from the log are those that it makes.
+    pub indexes: Axis,
 }
 
 /// The outcome in one word.
@@ -104,6 +106,7 @@ impl Verification {
                 completeness: Axis::NotChecked,
                 anchors: Axis::NotChecked,
                 signatures: Axis::NotChecked,
+                indexes: Axis::NotChecked,
             },
             events: 0,
             complete_to: None,
@@ -118,7 +121,7 @@ impl Verification {
     pub fn ok(&self) -> bool {
         let axes = &self.axes;
         self.outcome != Outcome::Invalid
-            && [axes.content, axes.order, axes.completeness, axes.anchors, axes.signatures]
+            && [axes.content, axes.order, axes.completeness, axes.anchors, axes.signatures, axes.indexes]
                 .iter()
                 .all(|axis| *axis != Axis::Failed)
     }
@@ -130,6 +133,7 @@ impl Verification {
             "order" => &mut self.axes.order,
             "completeness" => &mut self.axes.completeness,
             "anchors" => &mut self.axes.anchors,
+            "indexes" => &mut self.axes.indexes,
             _ => &mut self.axes.signatures,
         };
         *axis = Axis::Failed;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
 use crate::clock::Hlc;
 use crate::error::Result;
 use crate::event_id::EventId;
@@ -87,7 +89,7 @@ pub struct Writer {
     /// The last event's.
     pub last_id: Option<EventId>,
     /// Heads go here.
-    pub heads: HeadWriter,
+    pub heads: Arc<Mutex<HeadWriter>>,
     /// Signs every frame, if the journal is signed.
     pub signer: Option<SigningKey>,
     /// Size that the last head covers.
@@ -101,12 +103,13 @@ impl Writer {
     pub fn write_head(&mut self, reason: Reason, tree: &Tree, last_event_hash: [u8; 32]) -> Result<()> {
         let head = Head {
             reason,
+            root: tree.root(),
             tree: tree.clone(),
             last_event_hash,
             segment_first_sequence: self.active.first_sequence,
             segment_length: self.active.end,
         };
-        self.heads.append(&head)?;
+        self.heads.lock().append(&head)?;
         self.last_head_size = tree.size();
         Ok(())
     }

@@ -78,6 +78,14 @@ pub fn to_python(py: Python<'_>, error: &Error) -> PyErr {
             set!("file": file, "offset": *offset, "sequence": *sequence);
             "JournalDamaged"
         }
+        Error::IndexDamaged { file } => {
+            set!("file": file, "offset": 0, "sequence": None::<u64>);
+            "JournalDamaged"
+        }
+        Error::Rewound { from, to } => {
+            set!("from_events": *from, "to_events": *to);
+            "JournalRewound"
+        }
         Error::Storage(failure) => {
             set!("errno": failure.errno, "filename": &failure.path, "operation": failure.operation);
             match failure.kind {

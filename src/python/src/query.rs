@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use batpak_core::index::Query;
+use batpak_core::cursor::Cursor;
 use batpak_core::{Store, read};
 use parking_lot::Mutex;
 use pyo3::exceptions::PyValueError;
@@ -17,16 +17,9 @@ const PAGE_EVENTS_FIRST: usize = 16;
 const PAGE_EVENTS_MAX: usize = 512;
 
 struct Position {
-    query: Query,
-    /// The first sequence that was not looked at.
-    next: u64,
-    /// Where the journal ended when the query began.
-    end: u64,
-    left: u64,
+    cursor: Cursor,
     page_events: usize,
-    examined: u64,
     ready: VecDeque<read::Event>,
-    done: bool,
 }
 
 /// Events in commit order, read a page at a time. One thread at a time may iterate.
@@ -38,19 +31,12 @@ pub struct Events {
 }
 
 impl Events {
-    /// What was published when it began, and no later.
-    pub fn new(store: Arc<Store>, restore: Py<PyAny>, query: Query, end: u64) -> Self {
-        let position = Position {
-            next: query.after.map_or(0, |after| after.saturating_add(1)),
-            end,
-            left: query.limit.unwrap_or(u64::MAX),
-            page_events: PAGE_EVENTS_FIRST,
-            examined: 0,
-            ready: VecDeque::new(),
-            done: false,
-            query,
-        };
-        Self { store, restore, position: Mutex::new(position) }
+    /// What was visible when the query began, and no later.
+    pub fn new(store: Arc<Store>, restore: Py<PyAny>, cursor: Cursor, limit: Option<u64>) -> Self {
+        // Who names a small number wants them all.
+        let named = limit.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit <= PAGE_EVENTS_MAX);
+        let page_events = named.unwrap_or(PAGE_EVENTS_FIRST).max(1);
+        Self { store, restore, position: Mutex::new(Position { cursor, page_events, ready: VecDeque::new() }) }
     }
 }
 
@@ -59,7 +45,7 @@ impl Events {
     /// How many events were looked at so far to find those that matched.
     #[getter]
     fn examined(&self) -> PyResult<u64> {
-        Ok(self.position.try_lock().ok_or_else(busy)?.examined)
+        Ok(self.position.try_lock().ok_or_else(busy)?.cursor.examined())
     }
 
     const fn __iter__(slf: Py<Self>) -> Py<Self> {
@@ -71,22 +57,14 @@ impl Events {
         let mut position = self.position.try_lock().ok_or_else(busy)?;
         loop {
             if let Some(event) = position.ready.pop_front() {
-                position.left -= 1;
                 return Ok(Some(Event::new(py, event, &self.restore)));
             }
-            if position.done || position.left == 0 {
+            if position.cursor.is_done() {
                 return Ok(None);
             }
-            let want = usize::try_from(position.left).unwrap_or(usize::MAX).min(position.page_events);
-            let mut query = position.query.clone();
-            query.until = Some(query.until.unwrap_or(u64::MAX).min(position.end.saturating_sub(1)));
-            let from = position.next;
-            let (events, page) = detached(py, || self.store.page(&query, from, want))?;
-            position.done = page.next > query.until.unwrap_or(u64::MAX) || position.end == 0;
-            position.next = page.next;
-            position.examined += page.examined;
-            position.page_events = (position.page_events * 2).min(PAGE_EVENTS_MAX);
-            position.ready = events.into();
+            let Position { cursor, page_events, ready } = &mut *position;
+            *ready = detached(py, || self.store.page(cursor, *page_events))?.into();
+            *page_events = (*page_events * 2).min(PAGE_EVENTS_MAX);
             py.check_signals()?;
         }
     }

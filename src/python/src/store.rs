@@ -138,7 +138,7 @@ fn receipt_of(py: Python<'_>, source: &ReceiptSource) -> PyResult<Receipt> {
 impl CoreStore {
     /// Opens a journal; see `batpak.Store.open`.
     #[staticmethod]
-    #[pyo3(signature = (path, *, create, read_only, signing_key, durability, interval_ms, segment_bytes, name, resolve, restore, allow_nonfinite, rebuild_meta))]
+    #[pyo3(signature = (path, *, create, read_only, signing_key, durability, interval_ms, segment_bytes, name, resolve, restore, allow_nonfinite, rebuild_meta, index_metadata, durable_only))]
     #[expect(clippy::too_many_arguments, reason = "they are the options of Store.open")]
     #[expect(clippy::fn_params_excessive_bools, reason = "they are the options of Store.open")]
     fn open(
@@ -155,6 +155,8 @@ impl CoreStore {
         restore: Py<PyAny>,
         allow_nonfinite: bool,
         rebuild_meta: bool,
+        index_metadata: Option<Vec<String>>,
+        durable_only: bool,
     ) -> PyResult<Self> {
         let config = Config {
             create,
@@ -165,6 +167,8 @@ impl CoreStore {
             segment_bytes,
             name,
             rebuild_meta,
+            index_metadata,
+            durable_only,
             ..Config::default()
         };
         let store = Arc::new(detached(py, || Store::open(&path, config))?);
@@ -232,23 +236,49 @@ impl CoreStore {
     }
 
     /// Events in commit order.
-    #[pyo3(signature = (*, entity, scope, kind, after, until, limit, system))]
+    #[pyo3(signature = (*, entity, entity_prefix, scope, kind, category, correlation, metadata, after, until, since_us, before_us, reverse, limit, system))]
     #[expect(clippy::too_many_arguments, reason = "they are the filters of Store.query")]
     fn query(
         &self,
         py: Python<'_>,
         entity: Option<String>,
+        entity_prefix: Option<String>,
         scope: Option<String>,
         kind: Option<&Bound<'_, PyAny>>,
+        category: Option<u8>,
+        correlation: Option<&Bound<'_, PyAny>>,
+        metadata: Option<Vec<(String, String)>>,
         #[pyo3(from_py_with = optional_u64)] after: Option<u64>,
         #[pyo3(from_py_with = optional_u64)] until: Option<u64>,
+        since_us: Option<u64>,
+        before_us: Option<u64>,
+        reverse: bool,
         #[pyo3(from_py_with = optional_u64)] limit: Option<u64>,
         system: bool,
     ) -> PyResult<Events> {
-        let kind = kind.map(kind_of).transpose()?.map(batpak_core::Kind::code);
-        let query = Query { entity, scope, kind, after, until, limit, system };
-        let end = mapped(py, self.store.events())?;
-        Ok(Events::new(self.store(), self.restore.clone_ref(py), query, end))
+        let query = Query {
+            entity,
+            entity_prefix,
+            scope,
+            kind: kind.map(kind_of).transpose()?.map(batpak_core::Kind::code),
+            category,
+            correlation: correlation.map(|id| id16(id, "correlation")).transpose()?,
+            metadata: metadata.unwrap_or_default(),
+            after,
+            until,
+            since_us,
+            before_us,
+            reverse,
+            limit,
+            system,
+        };
+        let cursor = detached(py, || self.store.query(&query))?;
+        Ok(Events::new(self.store(), self.restore.clone_ref(py), cursor, limit))
+    }
+
+    /// Has a read-only store see what was written since; returns how many events are visible.
+    fn refresh(&self, py: Python<'_>) -> PyResult<u64> {
+        detached(py, || self.store.refresh())
     }
 
     /// An event and its ancestors.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{Mode, Storage, StorageFile, StorageLock};
+use super::{Map, Mode, Storage, StorageFile, StorageLock};
 use crate::error::{Error, Result, StorageFailure};
 
 /// A journal's directory on disk.
@@ -71,6 +71,32 @@ impl Storage for DiskStorage {
         let file = options.open(&path).map_err(|error| failure(operation, &path, &error))?;
         let identity = position::identity(&file).map_err(|error| failure(operation, &path, &error))?.file;
         Ok(Arc::new(DiskFile { file, path, identity }))
+    }
+
+    fn lengths(&self, directory: &str) -> Result<Vec<(String, u64)>> {
+        let path = self.path(directory);
+        let fail = |error: io::Error| failure("list", &path, &error);
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&path).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            // Renamed or removed since it was listed: not there.
+            let metadata = match entry.metadata() {
+                Ok(metadata) => metadata,
+                Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                Err(error) => return Err(fail(error)),
+            };
+            let length = if metadata.is_file() { metadata.len() } else { 0 };
+            files.push((entry.file_name().to_string_lossy().into_owned(), length));
+        }
+        files.sort_unstable();
+        Ok(files)
+    }
+
+    fn map(&self, name: &str) -> Result<Map> {
+        let path = self.path(name);
+        let fail = |operation, error: &io::Error| failure(operation, &path, error);
+        let file = File::open(&path).map_err(|error| fail("open", &error))?;
+        super::map::map(&file).map_err(|error| fail("map", &error))
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<()> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{Mode, Storage, StorageFile, StorageLock};
+use super::{Map, Mode, Storage, StorageFile, StorageLock};
 use crate::error::{Error, Result, StorageFailure};
 
 /// What Linux says with this number, on every platform: a caller cannot tell a simulated refusal from a real one.
@@ -188,6 +188,14 @@ impl Storage for FaultyStorage {
         let operation = if mode == Mode::Create { "create" } else { "open" };
         let inner = door.pass(operation, || self.inner.open(name, mode))?;
         Ok(Arc::new(FaultyFile { inner, door }))
+    }
+
+    fn lengths(&self, directory: &str) -> Result<Vec<(String, u64)>> {
+        self.door(directory).pass("list", || self.inner.lengths(directory))
+    }
+
+    fn map(&self, name: &str) -> Result<Map> {
+        self.door(name).pass("map", || self.inner.map(name))
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<()> {

@@ -14,7 +14,7 @@ use image::Change;
 pub use image::{PendingChange, PendingWrite, Survival};
 
 use super::faulty::refusal;
-use super::{Mode, Storage, StorageFile, StorageLock};
+use super::{Map, Mode, Storage, StorageFile, StorageLock};
 use crate::error::{Error, Result, StorageFailure};
 
 const ENOENT: i32 = 2;
@@ -292,6 +292,22 @@ impl Storage for MemoryStorage {
         let operation = if mode == Mode::Create { "create" } else { "open" };
         let inode = self.state.lock().open(name, mode).map_err(|errno| refusal(operation, describe(name), errno))?;
         Ok(Arc::new(MemoryFile { inode, name: name.to_owned(), writable: mode != Mode::Read }))
+    }
+
+    fn lengths(&self, directory: &str) -> Result<Vec<(String, u64)>> {
+        let names = self.list(directory)?;
+        let state = self.state.lock();
+        let length = |name: &String| {
+            let path = if directory.is_empty() { name.clone() } else { format!("{directory}/{name}") };
+            state.names.get(&path).map_or(0, |inode| inode.body.read().bytes.len() as u64)
+        };
+        Ok(names.into_iter().map(|name| (length(&name), name)).map(|(length, name)| (name, length)).collect())
+    }
+
+    fn map(&self, name: &str) -> Result<Map> {
+        let inode = self.state.lock().open(name, Mode::Read).map_err(|errno| refusal("open", describe(name), errno))?;
+        let bytes = inode.body.read().bytes.clone();
+        Ok(Arc::new(bytes))
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<()> {

@@ -4,6 +4,7 @@
 
 mod disk;
 mod faulty;
+mod map;
 mod memory;
 
 use std::fmt::Debug;
@@ -33,6 +34,12 @@ pub trait Storage: Send + Sync + Debug {
 
     /// Opens a file. Nothing about it is durable yet: a new file's name is durable after `sync_directory`.
     fn open(&self, name: &str, mode: Mode) -> Result<Arc<dyn StorageFile>>;
+
+    /// The names in a directory as `list` gives them, each with the bytes of its file; a directory has none.
+    fn lengths(&self, directory: &str) -> Result<Vec<(String, u64)>>;
+
+    /// Maps a file for reading. Only files that are replaced and never changed in place are mapped.
+    fn map(&self, name: &str) -> Result<Map>;
 
     /// Puts `from` in the place of `to`, at once for every observer; the names are durable when it returns.
     fn rename(&self, from: &str, to: &str) -> Result<()>;
@@ -73,6 +80,9 @@ pub trait StorageFile: Send + Sync + Debug {
     fn length(&self) -> Result<u64>;
 }
 
+/// The bytes of a mapped file.
+pub type Map = Arc<dyn AsRef<[u8]> + Send + Sync>;
+
 /// The writer's lock; dropping it gives it back.
 pub trait StorageLock: Send + Sync + Debug {
     /// In a forked child: closes the child's copy, so that the parent's death frees the lock. Never unlocks the parent.
@@ -97,6 +107,31 @@ pub fn write_whole(storage: &dyn Storage, name: &str, bytes: &[u8]) -> Result<Ar
     file.sync()?;
     storage.rename(&temporary, name)?;
     Ok(file)
+}
+
+/// Writes a complete file that can be made again: every process sees it whole or not at all, and a power cut may take it.
+pub fn replace(storage: &dyn Storage, name: &str, chunks: impl FnOnce(&mut Chunks) -> Result<()>) -> Result<()> {
+    let temporary = format!("{name}.tmp");
+    remove_if_there(storage, &temporary)?;
+    let mut chunks_of = Chunks { file: storage.open(&temporary, Mode::Create)?, end: 0 };
+    chunks(&mut chunks_of)?;
+    storage.rename(&temporary, name)
+}
+
+/// Appends to a new file.
+#[derive(Debug)]
+pub struct Chunks {
+    file: Arc<dyn StorageFile>,
+    end: u64,
+}
+
+impl Chunks {
+    /// Appends.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_at(bytes, self.end)?;
+        self.end += bytes.len() as u64;
+        Ok(())
+    }
 }
 
 /// Whether a name is that of a file which `write_whole` did not finish.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::indexes::Indexes;
 use crate::error::{Error, Result};
 use crate::frame::{FrameSignature, decode_body};
 use crate::frontier;
@@ -13,7 +14,7 @@ use crate::key::{PublicKey, statement};
 use crate::load::{journal_id, segment_names};
 use crate::merkle::{self, Tree};
 use crate::meta;
-use crate::order::Order;
+use crate::order::{Order, Previous};
 use crate::recovery::{Decision, Situation, decide};
 use crate::scan::{Ending, Frame, Scan};
 use crate::segment;
@@ -45,7 +46,7 @@ pub fn journal(
     };
     verdict.axes.content = Axis::Passed;
     verdict.axes.order = Axis::Passed;
-    let heads = read_heads(storage, &journal_id, &mut verdict)?;
+    let heads::Heads { heads, caches, .. } = read_heads(storage, &journal_id, &mut verdict)?;
     let synced = match frontier::read(storage) {
         Ok(frontier::Found::Valid(frontier)) if frontier.journal_id == journal_id => frontier.synced_through,
         Ok(_) => 0,
@@ -58,6 +59,7 @@ pub fn journal(
         interrupted,
         journal_id,
         verdict,
+        indexes: Indexes::new(storage, journal_id, &caches),
         order: Order::new(journal_id),
         substrate: Substrate::default(),
         entities: HashMap::new(),
@@ -81,12 +83,12 @@ pub fn journal(
     check.finish()
 }
 
-fn read_heads(storage: &dyn Storage, id: &[u8; 16], verdict: &mut Verification) -> Result<Vec<(u64, Head)>> {
+fn read_heads(storage: &dyn Storage, id: &[u8; 16], verdict: &mut Verification) -> Result<heads::Heads> {
     match heads::read(storage, id) {
         Ok(Some(found)) => {
             // A crash, or a hand: nobody can tell which any more.
             verdict.unverifiable += u64::from(found.torn_bytes > 0);
-            Ok(found.heads)
+            Ok(found)
         }
         Ok(None) => {
             verdict.find(Finding {
@@ -97,9 +99,9 @@ fn read_heads(storage: &dyn Storage, id: &[u8; 16], verdict: &mut Verification) 
                 offset: None,
                 sequence: None,
             });
-            Ok(Vec::new())
+            Ok(heads::Heads::default())
         }
-        Err(error) => verdict.find_error("anchors", error).map(|()| Vec::new()),
+        Err(error) => verdict.find_error("anchors", error).map(|()| heads::Heads::default()),
     }
 }
 
@@ -110,6 +112,7 @@ struct Check<'a> {
     interrupted: &'a dyn Fn() -> bool,
     journal_id: [u8; 16],
     verdict: Verification,
+    indexes: Indexes<'a>,
     order: Order,
     substrate: Substrate,
     entities: HashMap<Box<str>, EntityHead>,
@@ -167,6 +170,7 @@ impl Check<'_> {
                 return Ok(());
             }
         };
+        self.indexes.segment(start);
         while let Some(frame) = scan.next_frame()? {
             self.frame(&frame, &file, start)?;
             if self.done() {
@@ -215,6 +219,7 @@ impl Check<'_> {
             Ok(body) => body,
             Err(error) => {
                 self.find("content", "invalid_encoding", &spot, &error.to_string());
+                self.indexes.give_up();
                 self.order.next_sequence += u64::from(frame.header.count);
                 return Ok(());
             }
@@ -236,7 +241,7 @@ impl Check<'_> {
                 }
             }
             hashes.push(record.event_hash());
-            self.record(record, &spot);
+            self.record(record, *length, &spot)?;
             self.tree.push(hashes.last().unwrap_or(&[0; 32]));
         }
         self.signature(body.signature.as_ref(), &hashes, first_sequence, &spot);
@@ -245,13 +250,14 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn record(&mut self, record: &crate::record::Record<'_>, spot: &Spot<'_>) {
+    fn record(&mut self, record: &crate::record::Record<'_>, length: u32, spot: &Spot<'_>) -> Result<()> {
         let header = match Header::decode(record.header) {
             Ok(header) => header,
             Err(error) => {
                 self.find("content", "invalid_encoding", spot, &error.to_string());
                 self.order.next_sequence += 1;
-                return;
+                self.indexes.give_up();
+                return Ok(());
             }
         };
         if !record.fits(&header) {
@@ -261,7 +267,7 @@ impl Check<'_> {
         }
         let hash = record.event_hash();
         let previous = self.entities.get(header.entity).copied();
-        if let Err(reason) = self.order.accept(&header, previous.as_ref()) {
+        if let Err(reason) = self.order.accept(&header, Previous::of(previous.as_ref())) {
             self.find("order", "order_mismatch", spot, reason);
             self.order.resume_after(&header, spot.sequence);
         }
@@ -275,6 +281,7 @@ impl Check<'_> {
         {
             self.find("content", "invalid_encoding", spot, &error.to_string());
         }
+        self.indexes.event(&header, hash, spot.offset, length, &mut self.verdict)
     }
 
     fn signature(&mut self, signature: Option<&FrameSignature>, hashes: &[Hash], first_sequence: u64, spot: &Spot<'_>) {
@@ -314,6 +321,7 @@ impl Check<'_> {
             }
             self.next_head += 1;
             let fits = head.tree == self.tree
+                && head.has_own_root()
                 && Some(&head.last_event_hash) == last
                 && head.segment_first_sequence == segment_start
                 && head.segment_length == end;
@@ -335,8 +343,19 @@ impl Check<'_> {
         self.check_meta()?;
         self.check_recovered()?;
         let Self {
-            mut verdict, promised, signed_frames, frames, heads, next_head, substrate, public_key, tree, ..
+            mut verdict,
+            indexes,
+            promised,
+            signed_frames,
+            frames,
+            heads,
+            next_head,
+            substrate,
+            public_key,
+            tree,
+            ..
         } = self;
+        indexes.finish(&mut verdict)?;
         verdict.events = tree.size();
         verdict.complete_to = Some(promised);
         let axes = &mut verdict.axes;

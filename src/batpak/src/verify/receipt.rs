@@ -139,7 +139,7 @@ pub(crate) fn in_journal(inner: &Inner, receipt: &Receipt, public_key: Option<&P
         find(&mut verdict, "completeness", "missing_committed_event", sequence, "the receipt is from another journal");
     } else if let Some(event) = committed(inner, sequence, &fields.stamp.event_id)? {
         compare(&mut verdict, receipt, &event)?;
-    } else if lost(inner, &fields.stamp.event_id, sequence) && fields.promise != Promise::Always {
+    } else if lost(inner, &fields.stamp.event_id, sequence)? && fields.promise != Promise::Always {
         // The crash was honest, and so was the promise; still the event is gone.
         find(
             &mut verdict,
@@ -151,7 +151,8 @@ pub(crate) fn in_journal(inner: &Inner, receipt: &Receipt, public_key: Option<&P
     } else {
         find(&mut verdict, "completeness", "missing_committed_event", sequence, "the journal does not hold the event");
     }
-    let own = inner.substrate.key_at(sequence);
+    let substrate = inner.substrate.read();
+    let own = substrate.key_at(sequence);
     let expected = public_key.or(own).map_or(Expected::Unsigned, Expected::Key);
     check_signature(&mut verdict, receipt, expected)?;
     verdict.rung = rung(&verdict);
@@ -160,23 +161,22 @@ pub(crate) fn in_journal(inner: &Inner, receipt: &Receipt, public_key: Option<&P
 
 /// The event in the receipt's place, if it has the receipt's id; or else the one with that id.
 fn committed(inner: &Inner, sequence: u64, id: &[u8; 16]) -> Result<Option<Event>> {
-    let location = {
-        let index = inner.index.read();
-        index.sequence_of(id).or(Some(sequence).filter(|sequence| *sequence < index.len()))
-    };
-    let location = location.and_then(|sequence| inner.index.read().location(sequence));
-    let Some(location) = location else { return Ok(None) };
-    let event = read::event(&inner.files, &location)?;
+    let index = &inner.index;
+    let found = index.sequence_of(id)?.or(Some(sequence)).filter(|sequence| *sequence < inner.visible());
+    let Some(found) = found else { return Ok(None) };
+    let event = read::event(&inner.files, &index.location(found)?)?;
     // After a cut, another event took the sequence of the lost one.
-    let replaced = event.stamp.event_id != *id && lost(inner, id, sequence);
+    let replaced = event.stamp.event_id != *id && lost(inner, id, sequence)?;
     Ok(Some(event).filter(|_| !replaced))
 }
 
 /// Whether a recovery cut the place where this event was: it says so, and it came later than the event.
-fn lost(inner: &Inner, id: &[u8; 16], sequence: u64) -> bool {
-    let index = inner.index.read();
-    inner.substrate.cuts.iter().any(|cut| {
-        let told_later = index.id_of(cut.told_at).is_some_and(|told| *id < told);
-        cut.first_cut_sequence <= sequence && told_later && index.sequence_of(id).is_none()
-    })
+fn lost(inner: &Inner, id: &[u8; 16], sequence: u64) -> Result<bool> {
+    for cut in &inner.substrate.read().cuts {
+        let told_later = *id < inner.index.id_of(cut.told_at)?;
+        if cut.first_cut_sequence <= sequence && told_later && inner.index.sequence_of(id)?.is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -1,0 +1,126 @@
+"""Following a journal: what is there, then what comes."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, Protocol, Self, TypedDict
+
+from batpak._errors import InvalidInput, JournalRewound
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from batpak._batpak import Event, Events, Kind
+
+PAUSE_MIN: Final = 0.001
+PAUSE_MAX: Final = 0.05
+"""Seconds between two looks for new events: short after one came, longer the longer none does."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+def microseconds(moment: datetime, argument: str) -> int:
+    """Microseconds since 1970; what lies before is 0, since no event does."""
+    if moment.tzinfo is None or moment.utcoffset() is None:
+        raise InvalidInput(f"{argument} is naive; give it a zone, for instance with .astimezone() or tzinfo=UTC")
+    return max(0, (moment - _EPOCH) // _MICROSECOND)
+
+
+class Filters(TypedDict):
+    """The conditions of a query that hold for new events too."""
+
+    entity: str | None
+    entity_prefix: str | None
+    scope: str | None
+    kind: Kind | int | None
+    category: int | None
+    correlation: UUID | bytes | None
+    metadata: dict[str, str] | None
+    since: datetime | None
+    system: bool
+
+
+class _Followed(Protocol):
+    """What is asked of a store."""
+
+    def refresh(self) -> int: ...
+
+    def query(
+        self,
+        *,
+        entity: str | None = None,
+        entity_prefix: str | None = None,
+        scope: str | None = None,
+        kind: Kind | int | None = None,
+        category: int | None = None,
+        correlation: UUID | bytes | None = None,
+        metadata: dict[str, str] | None = None,
+        since: datetime | None = None,
+        system: bool = False,
+        after: int | None = None,
+    ) -> Events: ...
+
+
+class Follow:
+    """Events of a journal as they come; made by ``Store.follow``. One thread at a time may iterate."""
+
+    __slots__ = ("_after", "_events", "_filters", "_store", "_timeout", "_visible")
+
+    def __init__(self, store: _Followed, filters: Filters, after: int | None, timeout: float | None) -> None:
+        """Not for users: call ``Store.follow``."""
+        if timeout is not None and not timeout >= 0:
+            raise InvalidInput(f"timeout is {timeout} seconds; it must be 0 or more, or None")
+        self._store = store
+        self._filters = filters
+        self._timeout = timeout
+        self._visible = store.refresh()
+        self._after = after
+        self._events = store.query(**filters, after=after)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Event:
+        waited_since = time.monotonic()
+        pause = PAUSE_MIN
+        while True:
+            try:
+                event = next(self._events, None)
+                if event is not None:
+                    self._after = event.sequence
+                    return event
+                if self._look():
+                    continue
+            except JournalRewound as rewound:
+                self._go_back(rewound.to_events)
+                raise
+            left = None if self._timeout is None else self._timeout - (time.monotonic() - waited_since)
+            if left is not None and left <= 0:
+                raise StopIteration
+            time.sleep(pause if left is None else min(pause, left))
+            pause = min(pause * 2, PAUSE_MAX)
+
+    def _look(self) -> bool:
+        """Whether there is something new to go through."""
+        visible = self._store.refresh()
+        if visible <= self._visible:
+            return False
+        # Everything that was visible was looked at.
+        if self._visible and (self._after is None or self._after < self._visible - 1):
+            self._after = self._visible - 1
+        self._visible = visible
+        self._events = self._store.query(**self._filters, after=self._after)
+        return True
+
+    def _go_back(self, events: int) -> None:
+        """So many events still stand: what follows them is new."""
+        self._visible = min(self._visible, events)
+        if self._after is not None and self._after >= events:
+            self._after = events - 1 if events else None
+        self._events = self._store.query(**self._filters, after=self._after)
+        self._visible = max(self._visible, self._store.refresh())
+
+    def __repr__(self) -> str:
+        return f"<Follow behind event {self._after}>" if self._after is not None else "<Follow from the first event>"

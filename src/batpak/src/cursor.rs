@@ -1,0 +1,152 @@
+//! Goes through the events that match a query, a page at a time.
+
+use crate::error::{Error, Result};
+use crate::index::{Index, Plan, Query};
+use crate::read::{self, Event};
+use crate::store::Inner;
+
+/// An unlucky filter gives control back after so many events.
+const EXAMINED_MAX: u64 = 65_536;
+/// A page is read into memory as a whole: it ends with the event that exceeds this.
+const PAGE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// A place in the answer to a query. What was visible when it began is all it gives.
+#[derive(Debug)]
+pub struct Cursor {
+    query: Query,
+    /// The events that may be looked at.
+    from: u64,
+    before: u64,
+    left: u64,
+    examined: u64,
+    plan: Option<Plan>,
+}
+
+impl Cursor {
+    /// Begins; nothing is read yet, but to find the times' places.
+    pub(crate) fn begin(inner: &Inner, query: Query) -> Result<Self> {
+        let visible = inner.visible();
+        let mut from = query.after.map_or(0, |after| after.saturating_add(1));
+        let mut before = query.until.map_or(visible, |until| until.saturating_add(1).min(visible));
+        if let Some(time) = query.since_us {
+            from = from.max(first_at(inner, time)?);
+        }
+        if let Some(time) = query.before_us {
+            before = before.min(first_at(inner, time)?);
+        }
+        Ok(Self { from, before, left: query.limit.unwrap_or(u64::MAX), examined: 0, plan: None, query })
+    }
+
+    /// Whether nothing is left to look at.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        self.left == 0 || self.from >= self.before
+    }
+
+    /// Events looked at so far.
+    #[must_use]
+    pub const fn examined(&self) -> u64 {
+        self.examined
+    }
+
+    /// The next matches, at most `count`; none is no sign of the end, `is_done` is.
+    pub(crate) fn page(&mut self, inner: &Inner, count: usize) -> Result<Vec<Event>> {
+        let place = (self.from, self.before);
+        // After an error the same page is asked for again.
+        self.read_page(inner, count).inspect_err(|_| (self.from, self.before) = place)
+    }
+
+    fn read_page(&mut self, inner: &Inner, count: usize) -> Result<Vec<Event>> {
+        let count = count.min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let (mut sequences, mut page_bytes, mut looked_at) = (Vec::new(), 0, 0);
+        let mut locations = Vec::new();
+        while sequences.len() < count && looked_at < EXAMINED_MAX && page_bytes < PAGE_BYTES_MAX && !self.is_done() {
+            let Some(sequence) = self.candidate(&inner.index)? else { continue };
+            looked_at += 1;
+            if self.plan.as_ref().is_some_and(|plan| plan.admits(sequence)) {
+                let location = inner.index.location(sequence)?;
+                page_bytes += u64::from(location.length);
+                locations.push(location);
+                sequences.push(sequence);
+            }
+            self.pass(sequence);
+        }
+        self.examined += looked_at;
+        let mut events = Vec::with_capacity(locations.len());
+        for (event, sequence) in read::events(&inner.files, &locations)?.into_iter().zip(sequences) {
+            if event.stamp.sequence != sequence {
+                return Err(Error::Damaged {
+                    file: inner.storage.describe(""),
+                    offset: 0,
+                    sequence: Some(sequence),
+                    reason: "another event lies where its index says that this one does".to_owned(),
+                });
+            }
+            if self.query.admits(&event)? {
+                events.push(event);
+            }
+        }
+        self.left -= events.len() as u64;
+        Ok(events)
+    }
+
+    /// The next event to look at; `None` if the part at hand has none, and the next part is to be asked.
+    fn candidate(&mut self, index: &Index) -> Result<Option<u64>> {
+        let at = if self.query.reverse { self.before - 1 } else { self.from };
+        let here = self.plan.as_ref().is_some_and(|plan| (plan.span().first..plan.span().next()).contains(&at));
+        if !here {
+            self.plan = index.plan(&self.query, at)?;
+        }
+        let Some(plan) = &self.plan else {
+            // The journal became shorter: recovery cut what this had seen.
+            self.before = self.before.min(index.len()).max(self.from);
+            return Ok(None);
+        };
+        let span = plan.span();
+        match plan.next(at, self.query.reverse) {
+            Some(sequence) if (self.from..self.before).contains(&sequence) => Ok(Some(sequence)),
+            Some(_) => {
+                self.from = self.before;
+                Ok(None)
+            }
+            None if self.query.reverse => {
+                self.before = span.first.max(self.from);
+                Ok(None)
+            }
+            None => {
+                self.from = span.next();
+                Ok(None)
+            }
+        }
+    }
+
+    fn pass(&mut self, sequence: u64) {
+        if self.query.reverse {
+            self.before = sequence;
+        } else {
+            self.from = sequence + 1;
+        }
+    }
+}
+
+/// The first sequence at or after a time: clocks ascend with sequences, and an id holds the milliseconds of its event's clock.
+fn first_at(inner: &Inner, time_us: u64) -> Result<u64> {
+    let at_millisecond = |milliseconds: u64| {
+        let mut id = [0; 16];
+        // Beyond 48 bits, that is the year 10889, nothing was ever written.
+        let bytes = milliseconds.min((1 << 48) - 1).to_be_bytes();
+        id.iter_mut().zip(bytes.iter().skip(2)).for_each(|(to, from)| *to = *from);
+        inner.index.lower_bound(&id)
+    };
+    let (mut from, mut to) = (at_millisecond(time_us / 1000)?, at_millisecond(time_us / 1000 + 1)?);
+    while from < to {
+        let middle = u64::midpoint(from, to);
+        let event = read::event(&inner.files, &inner.index.location(middle)?)?;
+        if event.stamp.hlc.wall_us < time_us {
+            from = middle + 1;
+        } else {
+            to = middle;
+        }
+    }
+    Ok(from)
+}
