@@ -10,6 +10,8 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from batpak import JournalRewound
+
 from . import output
 from .events import event_json, event_line
 from .exit_codes import OK
@@ -60,8 +62,6 @@ def print_following(store: Store, filters: dict[str, Any], *, limit: int | None,
 
 def _followed(store: Store, filters: dict[str, Any]) -> Iterator[Event]:
     """The events; where the history was rewound, stderr says so."""
-    from batpak import JournalRewound
-
     events = iter(store.follow(**filters))
     while True:
         try:

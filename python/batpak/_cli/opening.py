@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import batpak
 
@@ -11,6 +11,9 @@ from .exit_codes import KEY, NO_JOURNAL, CommandError
 
 if TYPE_CHECKING:
     import argparse
+    from typing import Literal
+
+    Visibility = Literal["written", "durable"]
 
 
 def add_directory(parser: argparse.ArgumentParser) -> None:
@@ -68,8 +71,8 @@ def open_reading(directory: Path, *, durable: bool = False) -> batpak.Store:
         durable: whether to see only what is known to be on the disk.
     """
     require_directory(directory)
-    options: dict[str, Any] = {"visibility": "durable"} if durable else {}
-    return batpak.Store.open(directory, create=False, read_only=True, registry=batpak.Registry(), **options)
+    visibility: Visibility = "durable" if durable else "written"
+    return batpak.Store.open(directory, create=False, read_only=True, registry=batpak.Registry(), visibility=visibility)
 
 
 def load_key(path: Path | None) -> batpak.SigningKey | None:
