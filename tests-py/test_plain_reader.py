@@ -131,6 +131,7 @@ def test_while_the_writer_runs(path: Path) -> None:
     with Store.open(path, segment_bytes=4096) as store:
         for _ in range(5):
             fill(store, 1)
+            store.sync()  # the two look one after the other, and a sync between them is no difference
             assert_same(path)
 
 
@@ -202,7 +203,7 @@ def test_flipped_bits_are_found_by_both_or_harmless(
         else:
             assert not verdict.ok, (name, at)
             assert verdict.findings
-            assert found or name.endswith((".idx", ".run")), (name, at)
+            assert found, (name, at)
         try:
             with Store.open(path, read_only=True) as reader:
                 assert [event.event_hash for event in reader.query(system=True)] == hashes, (name, at)
