@@ -20,7 +20,7 @@ from plain_reader.codec import DecodeError, encode_varint
 from plain_reader.frame import crc32c, read_entry
 from plain_reader.indexes import BLOCK, cache_file, index_content, run_content
 from plain_reader.told import REGENERABLE, decode_told, newest_indexes, runs_in_use
-from support import KIND, contents
+from support import KIND, contents, run_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -153,6 +153,26 @@ def test_a_partial_index_at_a_clean_close(path: Path) -> None:
     assert whole[0].last_opened == 1504
     assert [run.end for run in runs] == [1505]
     assert index.read_bytes() != data
+
+
+def test_killed_while_it_indexes(path: Path) -> None:
+    code = """
+import os, sys, batpak
+store = batpak.Store.open(sys.argv[1], segment_bytes=4096, index_metadata=["tenant"])
+for number in range(int(sys.argv[2])):
+    store.append(batpak.Coordinate(f"e:{number % 3}", "s"), {"n": number}, kind=0xF001, metadata={"tenant": "t"})
+os._exit(9)
+"""
+    told = []
+    for count in (30, 55, 80, 105):
+        assert run_child(code, path, count).returncode == 9
+        journal = read_journal(path)
+        assert journal.findings == []
+        assert batpak.verify(path).ok
+        told.append(len(journal.told))
+    assert told == sorted(told)
+    fill(path, ["tenant"], 1)
+    assert_all_is_told_of(path)
 
 
 # -- files that are away, and files that are others --------------------------------------------------------------------
