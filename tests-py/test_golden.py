@@ -98,3 +98,42 @@ def test_the_plain_reader_reads_every_field(journal: tuple[Path, dict[str, Any]]
     assert [hexed(event.event_hash) for event in read.events] == [e["event_hash"] for e in expected["events"]]
     assert [event.sequence for event in read.events] == [e["sequence"] for e in expected["events"]]
     assert [event.entity for event in read.events] == [e["entity"] for e in expected["events"]]
+
+
+def test_the_plain_reader_makes_the_files_that_are_told_of(journal: tuple[Path, dict[str, Any]]) -> None:
+    path, expected = journal
+    read = plain_reader.read_journal(path)
+    assert [(told.index is None, told.run is None) for told in read.told] == [
+        (cache["index"] is None, cache["run"] is None) for cache in expected["caches"]
+    ]
+    for told, cache in zip(read.told, expected["caches"], strict=True):
+        if told.index is not None:
+            assert {
+                "bytes": told.index.file_bytes,
+                "count": told.index.count,
+                "digest": told.index.digest.hex(),
+                "end": told.index.end,
+                "first": told.index.first_sequence,
+                "keys": told.index.declared_keys,
+                "opened": told.index.last_opened,
+                "steering": told.index.steering,
+            } == cache["index"]
+        if told.run is not None:
+            assert {
+                "bytes": told.run.file_bytes,
+                "digest": told.run.digest.hex(),
+                "end": told.run.end,
+                "first": told.run.first,
+            } == cache["run"]
+    files = [path / file.file for told in read.told for file in (told.index, told.run) if file is not None]
+    assert sorted(files) == sorted([*path.glob("segments/*.idx"), *path.glob("heads/*")])
+    for file in files:
+        data = file.read_bytes()
+        for at in range(0, len(data), 37):
+            file.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+            findings = plain_reader.verify(path)
+            assert [(finding.axis, finding.file, finding.offset) for finding in findings] == [
+                ("indexes", str(file.relative_to(path)), at)
+            ]
+        file.unlink()
+        assert plain_reader.verify(path) == []

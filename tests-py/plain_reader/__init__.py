@@ -2,8 +2,10 @@
 
 from .codec import DecodeError, Value, decode_value, to_tagged, to_tagged_json
 from .frame import Frontier, Head
-from .journal import Event, Finding, Journal, read_journal, recovery, verify
+from .journal import read_journal, recovery, verify
+from .model import Event, Finding, Journal
 from .receipt import Receipt, decode_receipt, decode_receipt_json, verify_receipt
+from .told import Told, ToldIndex, ToldRun
 
 __all__ = [
     "DecodeError",
@@ -13,6 +15,9 @@ __all__ = [
     "Head",
     "Journal",
     "Receipt",
+    "Told",
+    "ToldIndex",
+    "ToldRun",
     "Value",
     "decode_receipt",
     "decode_receipt_json",

@@ -5,7 +5,8 @@ import sys
 from dataclasses import asdict
 
 from .codec import to_tagged
-from .journal import Event, read_journal
+from .journal import read_journal
+from .model import Event
 
 
 def _event_object(event: Event) -> dict[str, object]:

@@ -1,23 +1,16 @@
-"""Sections 7, 10, 12, 13 and 16: a whole journal directory, read and verified."""
+"""Sections 7, 8, 13 and 16: a whole journal directory, read and verified."""
 
 import re
-from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
-from . import ed25519
 from .blake3 import blake3
-from .codec import DecodeError, Value, decode_value
+from .codec import DecodeError
 from .frame import (
     SEALED,
     SEGMENT_HEADER_BYTES,
-    Frame,
-    Frontier,
-    Head,
     Rest,
     Scan,
-    SegmentHeader,
     decode_checkpoints_header,
     decode_frontier,
     decode_head,
@@ -26,55 +19,18 @@ from .frame import (
     read_entry,
     scan_segment,
 )
-from .merkle import Tree, root_of_peaks
-from .receipt import signed_message
-from .record import VALUE, Header, Record, decode_header, event_hash_of
-from .system import CREATED, KEY_ADDED, MEMBERS, RECOVERED, payload_problem
+from .indexes import check_indexes
+from .log import LogChecker
+from .merkle import root_of_peaks
+from .model import Finding, Journal, Segment
+from .record import event_hash_of
+from .system import RECOVERED
+from .told import REGENERABLE, decode_told
 
-Axis = Literal["content", "order", "completeness", "signatures"]
 Verdict = Literal["missing", "damage", "clean", "spare", "tail"]
 
 SEGMENT_NAME = re.compile(r"[0-9]{20}\.log", re.ASCII)
 INDEX_NAME = re.compile(r"[0-9]{20}\.idx", re.ASCII)
-REGENERABLE = 2
-"""The type of an entry of ``checkpoints`` that tells of index files: nothing that this reader needs."""
-NO_HASH = bytes(32)
-
-
-@dataclass(frozen=True)
-class Finding:
-    axis: Axis
-    file: str
-    offset: int | None
-    sequence: int | None
-    message: str
-
-
-@dataclass(frozen=True)
-class Event(Header):
-    event_hash: bytes
-    salt: bytes
-    private: dict[str, Value]
-    payload: bytes
-    value: Value  # the decoded payload; of a raw payload, its bytes
-    file: str
-    offset: int  # of the record in the file
-    frame_offset: int
-
-
-@dataclass
-class Journal:
-    journal_id: bytes = b""
-    name: str | None = None
-    events: list[Event] = field(default_factory=list)
-    heads: list[Head] = field(default_factory=list)
-    frontier: Frontier | None = None
-    keys: dict[bytes, bytes] = field(default_factory=dict)  # public keys by key_id, in the order they were named
-    findings: list[Finding] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)  # worth knowing, and within what a crash may leave
-    synced: int = 0  # D of section 13
-    tail_bytes: int = 0  # an unsynced tail, which the next writable open cuts off
-    spare_bytes: int = 0  # zero bytes written ahead
 
 
 def recovery(rest: Rest, s: int, d: int) -> Verdict:
@@ -90,27 +46,6 @@ def recovery(rest: Rest, s: int, d: int) -> Verdict:
             return "tail"
 
 
-@dataclass
-class Segment:
-    file: str
-    first_sequence: int  # as the name has it
-    header: SegmentHeader | None
-    size: int
-    scan: Scan
-
-    def next_sequence(self) -> int:
-        return self.first_sequence + self.scan.count()
-
-
-@dataclass(frozen=True)
-class Link:
-    """Where the chain of an entity stands."""
-
-    clock: int
-    prev_sequence: int | None
-    prev_hash: bytes
-
-
 def _read(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
 
@@ -120,18 +55,8 @@ class _Verifier:
         self.path = path
         self.journal = Journal()
         self.segments: list[Segment] = []
-        self.expected = 0  # the sequence that the next event must have
-        self.tree = Tree()
-        self.tree_states: dict[int, tuple[list[bytes], bytes, tuple[int, int]]] = {}
-        self.complete = True  # no event has been lost to damage so far
-        self.last_event: Event | None = None
-        self.last_hash = NO_HASH
-        self.chains: dict[str, Link] = {}
-        self.known_sequences: set[int] = set()
-        self.public_key: bytes | None = None
-
-    def report(self, axis: Axis, file: str, offset: int | None, sequence: int | None, message: str) -> None:
-        self.journal.findings.append(Finding(axis, file, offset, sequence, message))
+        self.log = LogChecker(self.journal)
+        self.report = self.journal.report
 
     def run(self) -> Journal:
         # The log is read last, because a running writer only ever makes it longer.
@@ -142,10 +67,11 @@ class _Verifier:
         self.read_checkpoints(checkpoints)
         self.decide()
         for segment in self.segments:
-            self.check_segment(segment)
+            self.log.check_segment(segment, last=segment is self.segments[-1])
         self.check_heads()
         self.check_meta()
         self.check_recovered()
+        self.check_indexes()
         return self.journal
 
     # -- the files ---------------------------------------------------------------------------------------------------
@@ -215,7 +141,9 @@ class _Verifier:
                 self.report("content", "checkpoints", invalid[0], None, f"an invalid entry in the middle: {invalid[1]}")
                 invalid = None
             try:
-                if body[0] != REGENERABLE:
+                if body[:1] == bytes([REGENERABLE]):
+                    self.journal.told.append(decode_told(body, offset))
+                else:
                     self.journal.heads.append(decode_head(body, offset))
             except DecodeError as error:
                 self.report("content", "checkpoints", offset, None, f"entry: {error}")
@@ -259,188 +187,11 @@ class _Verifier:
             case "spare":
                 journal.spare_bytes = rest_bytes
 
-    # -- the log -----------------------------------------------------------------------------------------------------
-
-    def check_segment(self, segment: Segment) -> None:
-        if segment.header is not None and segment.header.journal_id != self.journal.journal_id:
-            self.report("order", segment.file, 12, segment.first_sequence, "journal_id is another journal's")
-        if segment.first_sequence != self.expected:
-            axis: Axis = "completeness" if segment.first_sequence > self.expected else "order"
-            message = f"the segment begins at {segment.first_sequence}, and {self.expected} comes next"
-            self.report(axis, segment.file, 44, self.expected, message)
-            self.complete = False
-            self.expected = segment.first_sequence
-        for start, end, reason in segment.scan.damage:
-            self.report("content", segment.file, start, None, f"bytes {start}..{end} are no valid frame: {reason}")
-        if segment.scan.rest == "zeros" and segment is not self.segments[-1]:
-            self.report("content", segment.file, segment.scan.end, None, "zero bytes at the end of a sealed segment")
-        for frame in segment.scan.frames:
-            self.check_frame(segment, frame)
-            if self.complete:
-                state = (list(self.tree.peaks), self.last_hash, (segment.first_sequence, frame.end))
-                self.tree_states[self.tree.size] = state
-        if segment.scan.rest == "other":
-            self.complete = self.complete and not segment.scan.damage
-
-    def check_frame(self, segment: Segment, frame: Frame) -> None:
-        if frame.after_damage:
-            self.complete = False
-        try:
-            key_id, signature, records = frame.split()
-        except DecodeError as error:
-            self.report("content", segment.file, frame.offset, self.expected, f"frame body: {error}")
-            self.complete = False
-            self.expected += frame.count
-            return
-        hashes = []
-        first_sequence = None
-        for index, record in enumerate(records):
-            event_hash = event_hash_of(record.header)
-            hashes.append(event_hash)
-            event = self.read_event(segment, frame, record, event_hash)
-            if event is None:
-                self.complete = False  # whether the hash belongs at this place of the tree is not known
-                self.expected += 1
-                continue
-            if index == 0:
-                first_sequence = event.sequence
-                if frame.after_damage:
-                    self.expected = event.sequence  # the damage is reported, and the gap follows from it
-            self.check_order(event)
-            self.check_system_event(event)
-            self.journal.events.append(event)
-            self.last_event = event
-            self.last_hash = event_hash
-            if self.complete:
-                self.tree.append(event_hash)
-        if first_sequence is None:
-            first_sequence = self.expected - len(records)
-        self.check_signature(segment, frame, first_sequence, hashes, key_id, signature)
-
-    def read_event(self, segment: Segment, frame: Frame, record: Record, event_hash: bytes) -> Event | None:
-        offset = frame.end - len(frame.body) + record.position
-
-        def report(message: str) -> None:
-            self.report("content", segment.file, offset, self.expected, message)
-
-        try:
-            header = decode_header(record.header)
-        except DecodeError as error:
-            report(f"header: {error}")
-            return None
-        if record.commitment() != header.payload_commitment:
-            report("payload_commitment does not fit salt, private metadata and payload")
-        private: Value = {}
-        value: Value = record.payload
-        try:
-            if record.private:
-                private = decode_value(record.private)
-        except DecodeError as error:
-            report(f"private metadata: {error}")
-        if not isinstance(private, dict):
-            report("private metadata is not a map")
-            private = {}
-        try:
-            if header.encoding == VALUE:
-                value = decode_value(record.payload)
-        except DecodeError as error:
-            report(f"payload: {error}")
-        return Event(
-            **vars(header),
-            event_hash=event_hash,
-            salt=record.salt,
-            private=private,
-            payload=record.payload,
-            value=value,
-            file=segment.file,
-            offset=offset,
-            frame_offset=frame.offset,
-        )
-
-    def check_order(self, event: Event) -> None:
-        def report(message: str) -> None:
-            self.report("order", event.file, event.offset, event.sequence, message)
-
-        if event.sequence != self.expected:
-            report(f"sequence {self.expected} comes next")
-            self.complete = False
-        self.expected = event.sequence + 1
-        if event.journal_id != self.journal.journal_id:
-            report("journal_id is another journal's")
-        last = self.last_event
-        if last is not None and event.event_id.bytes <= last.event_id.bytes:
-            report("event_id does not ascend")
-        if last is not None and (event.hlc_wall_us, event.hlc_counter) <= (last.hlc_wall_us, last.hlc_counter):
-            report("the HLC does not ascend")
-        if event.event_id.version != 7:
-            report("event_id is not a UUID of version 7")
-        if int.from_bytes(event.event_id.bytes[:6], "big") != event.hlc_wall_us // 1000:
-            report("the milliseconds of event_id are not the HLC's")
-        link = Link(event.clock, event.prev_sequence, event.prev_hash)
-        # A link into events that were lost cannot be judged, and their loss is reported already.
-        lost = not self.complete and event.prev_sequence is not None and event.prev_sequence not in self.known_sequences
-        if link != self.chains.get(event.entity, Link(0, None, NO_HASH)) and not lost:
-            report("clock, prev_sequence or prev_hash does not name the previous event of the entity")
-        self.chains[event.entity] = Link(event.clock + 1, event.sequence, event.event_hash)
-        self.known_sequences.add(event.sequence)
-        if (event.kind == CREATED) != (event.sequence == 0):
-            report("created is not, or not only, at sequence 0")
-
-    def check_system_event(self, event: Event) -> None:
-        if event.kind not in MEMBERS:
-            return
-        problem = payload_problem(event.kind, event.value)
-        if problem is not None:
-            self.report("content", event.file, event.offset, event.sequence, f"system event: {problem}")
-            return
-        assert isinstance(event.value, dict)
-        if event.kind == CREATED:
-            name = event.value["name"]
-            assert isinstance(name, str)
-            self.journal.name = name if self.journal.name is None else self.journal.name
-            if event.value["journal_id"] != event.journal_id:
-                message = "journal_id in the payload is not the header's"
-                self.report("order", event.file, event.offset, event.sequence, message)
-        if event.kind in (CREATED, KEY_ADDED):
-            public_key = event.value["public_key"]
-            if isinstance(public_key, bytes):
-                self.public_key = public_key
-                key_id = sha256(public_key).digest()
-                self.journal.keys[key_id] = public_key
-                if event.kind == KEY_ADDED and event.value["key_id"] != key_id:
-                    message = "key_id is not the SHA-256 of public_key"
-                    self.report("signatures", event.file, event.offset, event.sequence, message)
-
-    def check_signature(
-        self,
-        segment: Segment,
-        frame: Frame,
-        first_sequence: int,
-        hashes: list[bytes],
-        key_id: bytes | None,
-        signature: bytes | None,
-    ) -> None:
-        problem = None
-        if self.public_key is None:
-            if signature is not None:
-                problem = "signed, and no event up to here names a key"
-        elif signature is None or key_id is None:
-            problem = "signature_missing"
-        elif key_id != sha256(self.public_key).digest():
-            problem = "signed by another key than the one last named"
-        else:
-            journal_id = self.journal.journal_id
-            message = signed_message(journal_id, first_sequence, len(hashes), Tree(hashes).root())
-            if not ed25519.verify(self.public_key, signature, message):
-                problem = "the signature is not valid"
-        if problem is not None:
-            self.report("signatures", segment.file, frame.offset, first_sequence, problem)
-
     # -- heads and copies --------------------------------------------------------------------------------------------
 
     def check_heads(self) -> None:
         for head in self.journal.heads:
-            state = self.tree_states.get(head.size)
+            state = self.log.tree_states.get(head.size)
             problem = None
             if root_of_peaks(head.peaks) != head.root or len(head.peaks) != head.size.bit_count():
                 problem = "the peaks do not fold to the root"
@@ -458,8 +209,8 @@ class _Verifier:
                 message = f"head of size {head.size}: {problem}"
                 self.report("completeness", "checkpoints", head.offset, head.size - 1, message)
         frontier = self.journal.frontier
-        if frontier is not None and frontier.synced_through in self.tree_states:
-            place = self.tree_states[frontier.synced_through][2]
+        if frontier is not None and frontier.synced_through in self.log.tree_states:
+            place = self.log.tree_states[frontier.synced_through][2]
             if (frontier.segment_first_sequence, frontier.segment_offset) != place:
                 self.journal.notes.append("frontier: segment or offset is not where its last event ends")
         sealed = {head.size for head in self.journal.heads if head.reason == SEALED}
@@ -497,6 +248,11 @@ class _Verifier:
             data = _read(self.path / "recovered" / name) if "/" not in name and "\0" not in name else None
             if data is None or len(data) != value.get("bytes") or blake3(data) != value.get("digest"):
                 self.journal.notes.append(f"recovered/{name}: missing, or not what event {event.sequence} says")
+
+    def check_indexes(self) -> None:
+        bounds = {segment.first_sequence for segment in self.segments}
+        bounds |= {head.size for head in self.journal.heads if head.reason == SEALED}
+        check_indexes(self.journal, self.path, bounds)
 
 
 def read_journal(path: str | Path) -> Journal:

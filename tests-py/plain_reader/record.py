@@ -105,6 +105,7 @@ class Record:
     """A record cut into its fields, none of which is decoded yet."""
 
     position: int  # within the bytes it was read from
+    length: int
     header: bytes
     salt: bytes
     private: bytes
@@ -121,7 +122,8 @@ def read_record(reader: Reader) -> Record:
     header = reader.byte_string()
     if reader.u8() != PAYLOAD_PRESENT:
         raise DecodeError("record_flags are not 01")
-    record = Record(position, header, reader.take(16), reader.byte_string(), reader.byte_string())
+    salt, private, payload = reader.take(16), reader.byte_string(), reader.byte_string()
+    record = Record(position, reader.position - position, header, salt, private, payload)
     reader.within(0, MAX_PRIVATE, len(record.private), "length of private")
     reader.within(0, MAX_PAYLOAD, len(record.payload), "length of payload")
     return record
