@@ -6,6 +6,7 @@
 //!
 //! The digest of table and trailer stands in `checkpoints`, so a file that anybody changed is not believed, whatever it says of itself.
 
+use std::cell::Cell;
 use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -99,22 +100,23 @@ pub struct Made {
     pub digest: Hash,
 }
 
-/// Makes a cache file and puts it in place.
+/// Makes a cache file, has `tell` record what it is, and puts it in place.
 pub fn write(
     storage: &dyn Storage,
     name: &str,
     journal_id: &[u8; 16],
     content: impl FnOnce(&mut CacheWriter<'_>) -> Result<()>,
+    tell: impl FnOnce(Made) -> Result<()>,
 ) -> Result<Made> {
-    let mut made = None;
-    storage::replace(storage, name, |chunks| {
+    let made = Cell::new(Made { bytes: 0, digest: [0; 32] });
+    let chunks = |chunks: &mut Chunks| {
         let mut writer = CacheWriter::new(Some(chunks));
         content(&mut writer)?;
-        made = Some(writer.finish(journal_id)?);
+        made.set(writer.finish(journal_id)?);
         Ok(())
-    })?;
-    // `replace` ran the closure, or returned its error.
-    Ok(made.unwrap_or(Made { bytes: 0, digest: [0; 32] }))
+    };
+    storage::replace(storage, name, chunks, || tell(made.get()))?;
+    Ok(made.get())
 }
 
 /// What the file would be.

@@ -124,7 +124,7 @@ impl Indexer {
                 break;
             }
         }
-        let outcome = outcome.and_then(|()| self.extend_runs(index).map(drop));
+        let outcome = outcome.and_then(|()| self.extend_runs(index));
         self.state.lock().failed = outcome.err();
     }
 
@@ -140,7 +140,18 @@ impl Indexer {
     /// Indexes a segment again whose file has other metadata keys.
     pub fn reindex(&self, index: &Index, tail: &Tail) -> Result<()> {
         let _making = self.making.lock();
-        self.seal(index, tail)
+        self.unless_refused(self.seal(index, tail))
+    }
+
+    /// Files that the disk refuses are for the next open to make; anything else is an error.
+    fn unless_refused(&self, outcome: Result<()>) -> Result<()> {
+        match outcome {
+            Err(refusal @ Error::Storage(_)) => {
+                self.state.lock().failed = Some(refusal);
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     fn seal(&self, index: &Index, tail: &Tail) -> Result<()> {
@@ -155,21 +166,27 @@ impl Indexer {
             Some(base) => base.with(|layout| content(Some(layout), tail, &keys))?,
             None => content(None, tail, &keys).ok_or(Error::EventNotFound { reference: span.first.to_string() })?,
         };
-        let made = cache::write(storage, &catalog::index_path(span.segment), &home.journal_id, |writer| {
-            writer.write(&made_from)
-        })?;
         let before = base.map(Sealed::entry);
         let steering = before.map_or(&[][..], |entry| &entry.steering).iter().chain(tail.steering());
         let count = before.map_or(0, |entry| entry.span.count) + span.count;
-        let entry = IndexEntry {
+        let mut entry = IndexEntry {
             span: Span { first: span.segment, count, ..span },
-            made,
+            made: Made { bytes: 0, digest: [0; 32] },
             steering: steering.copied().collect(),
             opened: tail.opened().or_else(|| before.and_then(|entry| entry.opened)),
             keys,
         };
-        let caches = Caches { index: Some(entry.clone()), run: None };
-        self.heads.lock().append_caches(&caches)?;
+        let path = catalog::index_path(span.segment);
+        cache::write(
+            storage,
+            &path,
+            &home.journal_id,
+            |writer| writer.write(&made_from),
+            |made| {
+                entry.made = made;
+                self.heads.lock().append_caches(&Caches { index: Some(entry.clone()), run: None })
+            },
+        )?;
         index.replace(Arc::new(Sealed::new(Arc::clone(home), entry)));
         Ok(())
     }
@@ -178,23 +195,23 @@ impl Indexer {
     pub fn remake_runs(&self, index: &Index) -> Result<()> {
         let _making = self.making.lock();
         index.set_runs(Runs::default());
-        self.extend_runs(index).map(drop)
-    }
-
-    /// Has the runs reach as far as the sealed segments; returns whether they did not.
-    pub fn complete_runs(&self, index: &Index) -> Result<bool> {
-        let _making = self.making.lock();
         self.extend_runs(index)
     }
 
-    fn extend_runs(&self, index: &Index) -> Result<bool> {
+    /// Has the runs reach as far as the sealed segments.
+    pub fn complete_runs(&self, index: &Index) -> Result<()> {
+        let _making = self.making.lock();
+        self.unless_refused(self.extend_runs(index))
+    }
+
+    fn extend_runs(&self, index: &Index) -> Result<()> {
         let tail_segment = index.tail_span().segment;
         let mut made = false;
         for part in index.parts_from(index.runs().end()) {
             let span = part.span();
             let Some(sealed) = part.sealed().filter(|_| span.segment != tail_segment) else { break };
             let heads = sealed.with(heads_of)?;
-            let runs = match merge(index, &heads, span.next()) {
+            let runs = match self.merge(index, &heads, span.next()) {
                 Err(Error::IndexDamaged { .. }) => {
                     // Nothing is lost: what the runs knew is in the indexes of the segments.
                     index.set_runs(Runs::default());
@@ -202,40 +219,47 @@ impl Indexer {
                 }
                 other => other?,
             };
-            let caches = Caches { index: None, run: runs.runs.last().map(|run| run.entry.clone()) };
-            self.heads.lock().append_caches(&caches)?;
             index.set_runs(runs);
             made = true;
         }
         if made {
             remove_stray(index.home().storage.as_ref(), &index.runs())?;
         }
-        Ok(made)
+        Ok(())
     }
-}
 
-/// The runs with one more, which takes in those before it that are not much larger: so there are few, and each entry is written few times.
-fn merge(index: &Index, heads: &Vec<HeadEntry>, end: u64) -> Result<Runs> {
-    let home = index.home();
-    let mut runs = index.runs();
-    let (mut entities, mut kept) = (heads.len(), runs.runs.len());
-    while let Some(last) = kept.checked_sub(1).and_then(|at| runs.runs.get(at)).filter(|run| run.len() <= 2 * entities)
-    {
-        entities += last.len();
-        kept -= 1;
+    /// The runs with one more, which takes in those before it that are not much larger: so there are few, and each entry is written few times.
+    fn merge(&self, index: &Index, heads: &Vec<HeadEntry>, end: u64) -> Result<Runs> {
+        let home = index.home();
+        let storage = home.storage.as_ref();
+        let mut runs = index.runs();
+        let (mut entities, mut kept) = (heads.len(), runs.runs.len());
+        while let Some(last) =
+            kept.checked_sub(1).and_then(|at| runs.runs.get(at)).filter(|run| run.len() <= 2 * entities)
+        {
+            entities += last.len();
+            kept -= 1;
+        }
+        let taken = runs.runs.split_off(kept);
+        let mut entry = RunEntry { first: runs.end(), end, made: Made { bytes: 0, digest: [0; 32] } };
+        let sources = taken.iter().map(|run| run.as_ref() as &dyn Source).chain([heads as &dyn Source]);
+        storage.create_directory(HEADS_DIRECTORY)?;
+        let path = entry.path();
+        cache::write(
+            storage,
+            &path,
+            &home.journal_id,
+            |writer| write_merged(Merge::new(sources), writer),
+            |made| {
+                entry.made = made;
+                self.heads.lock().append_caches(&Caches { index: None, run: Some(entry.clone()) })
+            },
+        )?;
+        let map = home.storage.map(&path)?;
+        let run = CacheFile::of_map(map, &home.journal_id, &entry.made).and_then(|file| Run::new(entry, file));
+        runs.runs.push(Arc::new(run.ok_or_else(|| Error::IndexDamaged { file: storage.describe(&path) })?));
+        Ok(runs)
     }
-    let taken = runs.runs.split_off(kept);
-    let mut entry = RunEntry { first: runs.end(), end, made: Made { bytes: 0, digest: [0; 32] } };
-    let sources = || taken.iter().map(|run| run.as_ref() as &dyn Source).chain([heads as &dyn Source]);
-    home.storage.create_directory(HEADS_DIRECTORY)?;
-    entry.made = cache::write(home.storage.as_ref(), &entry.path(), &home.journal_id, |writer| {
-        write_merged(Merge::new(sources()), writer)
-    })?;
-    let map = home.storage.map(&entry.path())?;
-    let run = CacheFile::of_map(map, &home.journal_id, &entry.made).and_then(|file| Run::new(entry.clone(), file));
-    let unreadable = || Error::IndexDamaged { file: home.storage.describe(&entry.path()) };
-    runs.runs.push(Arc::new(run.ok_or_else(unreadable)?));
-    Ok(runs)
 }
 
 fn write_merged(mut merge: Merge<'_>, writer: &mut CacheWriter<'_>) -> Result<()> {

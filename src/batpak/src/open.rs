@@ -305,6 +305,10 @@ fn write_meta(storage: &dyn Storage, loaded: &Loaded) -> Result<()> {
 /// Makes the index files that are missing, or that lack declared metadata keys, and the runs of entity heads.
 fn make_indexes(indexer: &Indexer, loaded: &Loaded) -> Result<()> {
     let index = &loaded.index;
+    // First of all: what is found need not be made.
+    if let Some(runs) = indexer::find_runs(index, &loaded.heads.caches) {
+        index.set_runs(runs);
+    }
     indexer.catch_up(index);
     for part in index.parts_from(0) {
         let span = part.span();
@@ -316,9 +320,6 @@ fn make_indexes(indexer: &Indexer, loaded: &Loaded) -> Result<()> {
         } else if loaded.missing.contains(&span.segment) {
             sealed.with(|_| Some(()))?;
         }
-    }
-    if let Some(runs) = indexer::find_runs(index, &loaded.heads.caches) {
-        index.set_runs(runs);
     }
     indexer.complete_runs(index)?;
     remove_stray_indexes(index)

@@ -123,6 +123,8 @@ impl Sealed {
                     &index_path(self.entry.span.segment),
                     &self.home.journal_id,
                     |writer| writer.write(&content),
+                    // What it is stands in `checkpoints` already.
+                    |_| Ok(()),
                 );
             }
         }

@@ -111,12 +111,24 @@ pub fn write_whole(storage: &dyn Storage, name: &str, bytes: &[u8]) -> Result<Ar
     Ok(file)
 }
 
-/// Writes a complete file that can be made again: every process sees it whole or not at all, and a power cut may take it.
-pub fn replace(storage: &dyn Storage, name: &str, chunks: impl FnOnce(&mut Chunks) -> Result<()>) -> Result<()> {
+/// Writes a complete file piece by piece, and has `tell` record it before it is put in place: whoever finds the record finds the file that it
+/// speaks of, or none.
+pub fn replace(
+    storage: &dyn Storage,
+    name: &str,
+    chunks: impl FnOnce(&mut Chunks) -> Result<()>,
+    tell: impl FnOnce() -> Result<()>,
+) -> Result<()> {
     let temporary = format!("{name}.tmp");
     remove_if_there(storage, &temporary)?;
     let mut chunks_of = Chunks { file: storage.open(&temporary, Mode::Create)?, end: 0 };
     chunks(&mut chunks_of)?;
+    chunks_of.file.sync()?;
+    if missing_is_none(storage.remove(name))?.is_some() {
+        // Else a power cut could bring the old file back beside the new record.
+        storage.sync_directory(name.rsplit_once('/').map_or("", |(directory, _)| directory))?;
+    }
+    tell()?;
     storage.rename(&temporary, name)
 }
 

@@ -1,13 +1,15 @@
 //! Whether the index files are those that the log makes: collected again while the log is checked, and compared to the byte.
 
+use std::collections::BTreeSet;
+
 use crate::cache::{self, CacheFile, CacheWriter, Made};
 use crate::catalog::{Caches, IndexEntry, RunEntry, index_path};
 use crate::error::Result;
 use crate::hash::Hash;
 use crate::header::Header;
 use crate::heads;
-use crate::index::runs::{HeadEntry, Merge, Source};
-use crate::index::{Entry, Layout, Part as _, Tail, content, heads_of};
+use crate::index::runs::{HeadEntry, Merge, Source, name_hash};
+use crate::index::{Entry, Field, Part as _, Tail, content};
 use crate::segment::SEGMENT_HEADER_BYTES;
 use crate::storage::{Storage, missing_is_none};
 use crate::verification::{Axis, Finding, Verification};
@@ -19,13 +21,24 @@ pub(super) struct Indexes<'a> {
     /// The newest entry of each segment, ascending.
     entries: Vec<IndexEntry>,
     runs: Vec<RunEntry>,
-    /// The segment at hand, until its index is complete.
-    collected: Option<(IndexEntry, Tail)>,
+    /// The segment at hand.
+    collected: Option<Collected>,
+    /// Those that were read.
+    segments: BTreeSet<u64>,
+    /// Whether something could not be read.
+    gave_up: bool,
     /// The last event of each entity of each segment whose index was complete, with the sequence after its last.
     heads: Vec<(u64, u64, Vec<HeadEntry>)>,
     checked: u64,
     /// Number of entries that there were.
     told: usize,
+}
+
+/// A segment that is being read.
+struct Collected {
+    /// Until it was compared.
+    entry: Option<IndexEntry>,
+    tail: Tail,
 }
 
 /// The newest entries that a reader would use.
@@ -47,18 +60,45 @@ fn newest(caches: &[Caches]) -> (Vec<IndexEntry>, Vec<RunEntry>) {
 impl<'a> Indexes<'a> {
     pub fn new(storage: &'a dyn Storage, journal_id: [u8; 16], caches: &[Caches]) -> Self {
         let (entries, runs) = newest(caches);
-        Self { storage, journal_id, entries, runs, collected: None, heads: Vec::new(), checked: 0, told: caches.len() }
+        Self {
+            storage,
+            journal_id,
+            entries,
+            runs,
+            collected: None,
+            segments: BTreeSet::new(),
+            gave_up: false,
+            heads: Vec::new(),
+            checked: 0,
+            told: caches.len(),
+        }
     }
 
     /// A segment begins.
     pub fn segment(&mut self, start: u64) {
-        let entry = self.entries.iter().find(|entry| entry.span.segment == start && entry.span.count > 0);
+        self.segments.insert(start);
+        let entry = self.entries.iter().find(|entry| entry.span.segment == start).cloned();
+        let keys = entry.as_ref().map(|entry| entry.keys.clone()).unwrap_or_default();
+        let wanted = entry.is_some() || !self.runs.is_empty();
         self.collected =
-            entry.map(|entry| (entry.clone(), Tail::new(start, start, SEGMENT_HEADER_BYTES as u64, &entry.keys)));
+            wanted.then(|| Collected { tail: Tail::new(start, start, SEGMENT_HEADER_BYTES as u64, &keys), entry });
+    }
+
+    /// The segment was read to its end; `sealed` if another one follows.
+    pub fn segment_ends(&mut self, sealed: bool, verdict: &mut Verification) {
+        let Some(Collected { entry, tail }) = self.collected.take() else { return };
+        if let Some(entry) = entry {
+            let told = "it tells of an index of events that are not there";
+            self.find(self.storage.describe(heads::NAME), told, entry.span.first, verdict);
+        }
+        if sealed {
+            self.keep_heads(&tail);
+        }
     }
 
     /// An event that could not be read: nothing can be said of this segment's index.
     pub fn give_up(&mut self) {
+        self.gave_up = true;
         self.collected = None;
     }
 
@@ -71,7 +111,7 @@ impl<'a> Indexes<'a> {
         length: u32,
         verdict: &mut Verification,
     ) -> Result<()> {
-        let Some((entry, tail)) = &mut self.collected else { return Ok(()) };
+        let Some(Collected { entry, tail }) = &mut self.collected else { return Ok(()) };
         tail.push(&Entry {
             offset,
             length,
@@ -84,37 +124,28 @@ impl<'a> Indexes<'a> {
             correlation: header.correlation_id,
             metadata: &header.metadata,
         });
-        if tail.span().count < entry.span.count {
-            return Ok(());
-        }
-        match self.collected.take() {
-            Some((entry, tail)) => self.compare(&entry, &tail, verdict),
-            None => Ok(()),
-        }
-    }
-
-    fn compare(&mut self, entry: &IndexEntry, tail: &Tail, verdict: &mut Verification) -> Result<()> {
-        let Some(content) = content(None, tail, &entry.keys) else { return Ok(()) };
-        let made = cache::made(&self.journal_id, &content)?;
+        let complete = entry.take_if(|entry| tail.span().count >= entry.span.count);
+        let Some(entry) = complete else { return Ok(()) };
         let told = entry.span == tail.span() && entry.steering == tail.steering() && entry.opened == tail.opened();
-        let path = index_path(entry.span.segment);
-        self.judge(made == entry.made && told, &path, &made, entry.span.segment, verdict)?;
-        let heads = Layout::new(CacheFile::of_content(content)).and_then(|layout| heads_of(&layout));
-        self.heads.push((entry.span.first, entry.span.next(), heads.unwrap_or_default()));
-        Ok(())
+        let content = content(None, tail, &entry.keys).unwrap_or_default();
+        let made = cache::made(&self.journal_id, &content)?;
+        self.judge(made == entry.made && told, &index_path(entry.span.segment), &made, entry.span.segment, verdict)
     }
 
-    /// Compares what is told of a file, and the file itself, with what the log makes.
-    fn judge(&mut self, told: bool, path: &str, made: &Made, sequence: u64, verdict: &mut Verification) -> Result<()> {
-        let whole = missing_is_none(self.storage.map(path))?.map(|map| {
-            CacheFile::of_map(map, &self.journal_id, made).is_some_and(|file| file.get(0..file.len()).is_some())
-        });
-        // A writer may have replaced the file since `checkpoints` was read.
-        if (!told || whole == Some(false)) && self.is_outdated() {
-            return Ok(());
-        }
-        self.checked += 1;
-        let mut find = |file: String, message: &str| {
+    /// Of a sealed segment, for the runs.
+    fn keep_heads(&mut self, tail: &Tail) {
+        let span = tail.span();
+        let last = |(term, list): (&[u8], &[u32])| {
+            list.last().map(|last| HeadEntry { name: name_hash(term), sequence: span.first + u64::from(*last) })
+        };
+        let mut heads: Vec<HeadEntry> = tail.sorted(&Field::Entity).into_iter().filter_map(last).collect();
+        heads.sort_unstable();
+        self.heads.push((span.first, span.next(), heads));
+    }
+
+    fn find(&self, file: String, message: &str, sequence: u64, verdict: &mut Verification) {
+        // A writer may have told of other files since `checkpoints` was read.
+        if !self.is_outdated() {
             verdict.find(Finding {
                 axis: "indexes",
                 code: "index_mismatch",
@@ -123,16 +154,23 @@ impl<'a> Indexes<'a> {
                 offset: Some(0),
                 sequence: Some(sequence),
             });
-        };
+        }
+    }
+
+    /// Compares what is told of a file, and the file itself, with what the log makes.
+    fn judge(&mut self, told: bool, path: &str, made: &Made, sequence: u64, verdict: &mut Verification) -> Result<()> {
+        let whole = missing_is_none(self.storage.map(path))?.map(|map| {
+            CacheFile::of_map(map, &self.journal_id, made).is_some_and(|file| file.get(0..file.len()).is_some())
+        });
+        self.checked += 1;
         if !told {
-            find(self.storage.describe(heads::NAME), "what it tells of an index file is not what the log makes");
+            let message = "what it tells of an index file is not what the log makes";
+            self.find(self.storage.describe(heads::NAME), message, sequence, verdict);
         }
         // A missing file is made again; a changed one too, but somebody or something changed it.
         if whole == Some(false) {
-            find(
-                self.storage.describe(path),
-                "the index file is not the one that the log makes; it is made again when it is used",
-            );
+            let message = "the index file is not the one that the log makes; it is made again when it is used";
+            self.find(self.storage.describe(path), message, sequence, verdict);
         }
         Ok(())
     }
@@ -144,16 +182,26 @@ impl<'a> Indexes<'a> {
     }
 
     /// Compares the runs of entity heads, and settles the axis.
-    pub fn finish(mut self, verdict: &mut Verification) -> Result<()> {
+    pub fn finish(mut self, limit: u64, verdict: &mut Verification) -> Result<()> {
+        for entry in self.entries.iter().filter(|entry| entry.span.first < limit) {
+            if !self.segments.contains(&entry.span.segment) && !self.gave_up {
+                let told = "it tells of an index of a segment that is not there";
+                self.find(self.storage.describe(heads::NAME), told, entry.span.first, verdict);
+            }
+        }
         for run in std::mem::take(&mut self.runs) {
             let parts = self.heads.iter().filter(|(first, next, _)| *first >= run.first && *next <= run.end);
             let sources: Vec<&(u64, u64, Vec<HeadEntry>)> = parts.collect();
-            // Complete only if the segments tile it.
+            // The segments must tile it, unless one of them could not be read.
             let mut at = run.first;
             for (first, next, _) in &sources {
                 at = if *first == at { *next } else { u64::MAX };
             }
             if at != run.end {
+                if !self.gave_up && run.end <= limit {
+                    let told = "it tells of a run of entity heads that is not of whole sealed segments";
+                    self.find(self.storage.describe(heads::NAME), told, run.first, verdict);
+                }
                 continue;
             }
             let mut merge = Merge::new(sources.iter().map(|(_, _, heads)| heads as &dyn Source));
@@ -166,7 +214,7 @@ impl<'a> Indexes<'a> {
             self.judge(made == run.made, &run.path(), &made, run.first, verdict)?;
         }
         if verdict.axes.indexes != Axis::Failed {
-            let nothing = self.entries.is_empty();
+            let nothing = self.entries.is_empty() && self.told == 0;
             let complete = self.checked >= self.entries.len() as u64;
             verdict.axes.indexes = match (nothing, complete) {
                 (true, _) => Axis::Absent,

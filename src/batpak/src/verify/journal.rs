@@ -166,6 +166,7 @@ impl Check<'_> {
             Ok(scan) => scan,
             Err(error) => {
                 self.verdict.find_error("content", error)?;
+                self.indexes.give_up();
                 self.order.next_sequence = next.unwrap_or(self.order.next_sequence);
                 return Ok(());
             }
@@ -177,6 +178,7 @@ impl Check<'_> {
                 return Ok(());
             }
         }
+        self.indexes.segment_ends(next.is_some(), &mut self.verdict);
         self.ending(&mut scan, &file, next)
     }
 
@@ -345,6 +347,7 @@ impl Check<'_> {
         let Self {
             mut verdict,
             indexes,
+            limit,
             promised,
             signed_frames,
             frames,
@@ -355,7 +358,7 @@ impl Check<'_> {
             tree,
             ..
         } = self;
-        indexes.finish(&mut verdict)?;
+        indexes.finish(limit, &mut verdict)?;
         verdict.events = tree.size();
         verdict.complete_to = Some(promised);
         let axes = &mut verdict.axes;
