@@ -42,3 +42,18 @@ def signed(path: Path, key: batpak.SigningKey) -> Iterator[batpak.Store]:
     """An empty store that signs every frame."""
     with batpak.Store.open(path, signing_key=key) as opened:
         yield opened
+
+
+@pytest.fixture
+def journal(path: Path) -> Path:
+    """The directory of a closed, unsigned journal without events of users."""
+    batpak.Store.open(path).close()
+    return path
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    """The file of a signing key."""
+    file = tmp_path / "key.pem"
+    batpak.SigningKey.generate().save(file)
+    return file

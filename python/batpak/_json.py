@@ -151,14 +151,18 @@ def loads(text: str) -> object:
         {'x': 1, 'when': datetime.date(2026, 1, 2)}
 
     """
+    return from_tagged(parse(text))
+
+
+def parse(text: str) -> object:
+    """JSON text as ``from_tagged`` takes it, which refuses a duplicate key and the like where the path is known."""
     try:
-        parsed = json.loads(text, object_pairs_hook=_object, parse_int=_integer)
+        return json.loads(text, object_pairs_hook=_object, parse_int=_integer)
     except json.JSONDecodeError as error:
         message = f"payload: not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
         raise InvalidValue(message, path="payload") from None
     except RecursionError:
         raise _too_deep() from None
-    return from_tagged(parsed)
 
 
 def _walk(convert: Callable[[object, int], object], top: object) -> object:

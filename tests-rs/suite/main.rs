@@ -8,6 +8,7 @@ mod fault;
 mod faulty;
 mod forge;
 mod golden;
+mod index;
 mod limits;
 mod merkle;
 mod model;

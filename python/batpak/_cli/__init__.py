@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import keyword
 import sys
-from typing import Final, NoReturn, Protocol, cast
+from typing import TYPE_CHECKING, Final, NoReturn, Protocol, cast
 
 import batpak
 
 from . import output
+from .advice import reason_of
 from .exit_codes import INTERRUPTED, OK, USAGE, CommandError, exit_code_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 COMMANDS: Final = {
     "init": "make a new journal",
     "append": "append events from JSON lines on stdin",
     "log": "print events, or with --tree what caused what",
+    "tail": "print the last events, and then those that are written",
     "show": "print one event with every field",
+    "export": "write events as lines that say everything about them",
+    "import": "append events from such lines",
     "verify": "check a journal",
     "stats": "print figures about a journal",
     "keygen": "make a signing key",
     "audit": "run a Python program and record what it does",
+    "completion": "print a script that completes this command line in a shell",
 }
 
 
@@ -33,7 +42,9 @@ class _Command(Protocol):
 
 
 class _AuditCommand(Protocol):
-    """``audit`` parses its own arguments: what follows the program's name is the program's."""
+    """``audit`` cuts its own arguments: what follows the program's name is the program's."""
+
+    def configure(self, parser: argparse.ArgumentParser) -> None: ...
 
     def main(self, arguments: list[str]) -> int: ...
 
@@ -87,39 +98,46 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    parser, command = _parser(arguments)
+    parser, commands = command_line(arguments[:1])
     try:
         namespace = parser.parse_args(arguments)
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else USAGE
-    if command is None:
-        parser.print_usage(sys.stderr)
-        return USAGE
-    return command.run(namespace)
+    for command in commands:
+        return command.run(namespace)
+    parser.print_usage(sys.stderr)
+    return USAGE
 
 
-def _parser(arguments: list[str]) -> tuple[argparse.ArgumentParser, _Command | None]:
-    """A parser that knows the names of all commands, and the arguments of the one that was asked for."""
+def command_line(configured: Collection[str]) -> tuple[Parser, list[_Command]]:
+    """A parser that knows the names of all commands, and the arguments of those in ``configured``.
+
+    Args:
+        configured: names; what is none is passed over. Only their modules are imported.
+
+    Returns:
+        The parser, and the modules of the commands that were configured.
+    """
     parser = Parser(prog="batpak", description="An append-only journal whose history can be proved to a stranger.")
     parser.add_argument("--version", action="version", version=f"batpak {batpak.__version__}")
     subparsers = parser.add_subparsers(metavar="COMMAND")
-    chosen: _Command | None = None
+    commands = []
     for name, summary in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=summary)
-        if arguments[:1] == [name]:
-            chosen = cast("_Command", _load(name))
-            chosen.configure(subparser)
-    return parser, chosen
+        if name in configured:
+            command = cast("_Command", _load(name))
+            command.configure(subparser)
+            commands.append(command)
+    return parser, commands
 
 
 def _load(name: str) -> object:
-    # Only the command that runs is imported.
-    return importlib.import_module(f"{__name__}.{name}")
+    return importlib.import_module(f"{__name__}.{name}_" if keyword.iskeyword(name) else f"{__name__}.{name}")
 
 
 def _message(error: Exception) -> str:
     if isinstance(error, (batpak.BatpakError, OSError)):
-        return str(error) or type(error).__name__
+        return reason_of(error)
     return f"{type(error).__name__}: {error}"
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from batpak._audit_run import Options, Recording
 
 from . import Parser, output
+from .advice import reason_of
 from .exit_codes import AUDIT_FAILED, OK
 from .opening import add_durability, add_key, load_key
 from .program import Program
@@ -23,7 +24,7 @@ _DEFAULT_DIRECTORY: Final = Path("batpak-audit")
 _WITH_VALUE: Final = frozenset({"--dir", "--include", "--key", "--durability"})
 
 
-def _configure(parser: argparse.ArgumentParser) -> None:
+def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments before the program."""
     parser.usage = _USAGE
     parser.description = (
@@ -50,6 +51,9 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     # A thread of ours would make every fork of the program one of a multi-threaded process.
     add_durability(parser, "manual")
     parser.add_argument("--json", action="store_true", help="at the end, write a summary as one JSON line to stderr")
+    # For the help and for completion: ``_split`` leaves nothing of the program to this parser.
+    parser.add_argument("-m", metavar="MODULE", dest="module", help="run a module, as python -m does")
+    parser.add_argument("program", metavar="SCRIPT", nargs="*", type=Path, help="or a script, then its own arguments")
 
 
 def main(arguments: list[str]) -> int:
@@ -60,7 +64,7 @@ def main(arguments: list[str]) -> int:
     """
     own, program = _split(arguments)
     parser = Parser(prog="batpak audit")
-    _configure(parser)
+    configure(parser)
     namespace = parser.parse_args(own)
     if program is None:
         parser.error("a script, or -m and a module, is missing")
@@ -75,7 +79,7 @@ def main(arguments: list[str]) -> int:
         )
         recording = Recording.start(program, options)
     except Exception as error:  # noqa: BLE001 - whatever it is, the program was not started
-        output.diagnose(f"the program was not started: {error}")
+        output.diagnose(f"the program was not started: {reason_of(error)}")
         return AUDIT_FAILED
     recording.run(program)
     return OK

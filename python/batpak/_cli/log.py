@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import output
-from .events import event_json, event_line
-from .exit_codes import OK
-from .kinds import FORMS, kind_argument
-from .opening import add_directory, add_json, open_reading
+from .exit_codes import OK, USAGE, CommandError
+from .following import add_follow, print_event, print_following
+from .opening import add_directory, add_json, add_quiet, open_reading
+from .progress import Progress
+from .selecting import add_filters, add_range, filters, in_range
 from .tree import print_tree
 
 if TYPE_CHECKING:
@@ -19,35 +19,52 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.description = "Print events in commit order: sequence, time (UTC), entity, scope, kind, payload."
     add_directory(parser)
-    parser.add_argument("--entity", metavar="E", help="only events of this entity")
-    parser.add_argument("--scope", metavar="S", help="only events in this scope")
-    parser.add_argument("--kind", metavar="KIND", type=kind_argument, help=f"only events of this kind: {FORMS}")
-    parser.add_argument("--after", metavar="N", type=int, help="only events after sequence N")
-    parser.add_argument("--until", metavar="N", type=int, help="only events up to and including sequence N")
-    parser.add_argument("--limit", metavar="N", type=int, help="at most N events")
-    parser.add_argument("--system", action="store_true", help="the journal's own events too")
+    add_filters(parser)
+    add_range(parser)
+    add_follow(parser)
     parser.add_argument("--tree", action="store_true", help="put each event under the event that caused it")
     add_json(parser)
+    add_quiet(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the events."""
-    with open_reading(arguments.directory) as store:
-        events = store.query(
-            entity=arguments.entity,
-            scope=arguments.scope,
-            kind=arguments.kind,
-            after=arguments.after,
-            until=arguments.until,
-            limit=arguments.limit,
-            system=arguments.system,
-        )
+    _refuse_contradictions(arguments)
+    selected = filters(arguments)
+    if arguments.follow:
+        with open_reading(arguments.directory, durable=arguments.durable) as store:
+            print_following(store, selected, limit=arguments.limit, as_json=arguments.json)
+        return OK
+    with (
+        Progress("log", "opening", quiet=arguments.quiet) as progress,
+        open_reading(arguments.directory, durable=arguments.durable) as store,
+    ):
+        events = progress.counting(store.query(**selected, **in_range(arguments)))
+        progress.doing = "searching"
         if arguments.tree:
-            print_tree(store, events, as_json=arguments.json)
-        elif arguments.json:
-            for event in events:
-                output.write_json(event_json(event))
-        else:
-            for event in events:
-                output.write(event_line(event))
+            print_tree(store, events, progress, as_json=arguments.json)
+            return OK
+        for event in events:
+            progress.before_output()
+            print_event(event, as_json=arguments.json)
     return OK
+
+
+def _refuse_contradictions(arguments: argparse.Namespace) -> None:
+    """Say which options do not go together.
+
+    Raises:
+        CommandError: with exit code 2.
+    """
+    if arguments.follow:
+        given = {
+            "--until": arguments.until is not None,
+            "--before": arguments.before is not None,
+            "--reverse": arguments.reverse,
+            "--tree": arguments.tree,
+        }
+        for option, is_given in given.items():
+            if is_given:
+                raise CommandError(f"{option} needs an end, and --follow has none", USAGE)
+    if arguments.tree and arguments.reverse:
+        raise CommandError("--tree puts causes before what they caused, so it does not go with --reverse", USAGE)

@@ -11,6 +11,9 @@ from .exit_codes import KEY, NO_JOURNAL, CommandError
 
 if TYPE_CHECKING:
     import argparse
+    from typing import Literal
+
+    Visibility = Literal["written", "durable"]
 
 
 def add_directory(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +41,18 @@ def add_durability(parser: argparse.ArgumentParser, default: str) -> None:
     )
 
 
+def add_nonfinite(parser: argparse.ArgumentParser) -> None:
+    """The option ``--allow-nonfinite``."""
+    parser.add_argument(
+        "--allow-nonfinite", action="store_true", help='take NaN and infinities too, written {"$float": "nan"}'
+    )
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """The option ``--quiet``."""
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress line on a terminal")
+
+
 def require_directory(directory: Path) -> None:
     """Say that there is no journal where there is not even a directory.
 
@@ -48,10 +63,16 @@ def require_directory(directory: Path) -> None:
         raise CommandError(f"{directory}: no such directory", NO_JOURNAL)
 
 
-def open_reading(directory: Path) -> batpak.Store:
-    """The journal, read-only, with every payload as the plain value that is stored."""
+def open_reading(directory: Path, *, durable: bool = False) -> batpak.Store:
+    """The journal, read-only, with every payload as the plain value that is stored.
+
+    Args:
+        directory: where it is.
+        durable: whether to see only what is known to be on the disk.
+    """
     require_directory(directory)
-    return batpak.Store.open(directory, create=False, read_only=True, registry=batpak.Registry())
+    visibility: Visibility = "durable" if durable else "written"
+    return batpak.Store.open(directory, create=False, read_only=True, registry=batpak.Registry(), visibility=visibility)
 
 
 def load_key(path: Path | None) -> batpak.SigningKey | None:

@@ -15,7 +15,11 @@ import sys
 from contextlib import suppress
 from datetime import datetime
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 from uuid import UUID
+
+if TYPE_CHECKING:
+    from typing import TextIO
 
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f"
@@ -87,6 +91,14 @@ def can_draw() -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether ``stream`` is there, open, and a terminal."""
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:
+        return False
 
 
 def write(line: str) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from batpak import Event, Store
 
+    from .progress import Progress
+
 DEPTH_MAX: Final = 32
 """Levels that are indented; deeper events say their depth instead, so that no line grows with a chain of causes."""
 
@@ -71,9 +73,10 @@ class _Place:
     missing_end: bool = False
 
 
-def print_tree(store: Store, events: Iterable[Event], *, as_json: bool) -> None:
+def print_tree(store: Store, events: Iterable[Event], progress: Progress, *, as_json: bool) -> None:
     """Print ``events``, which are in commit order, as trees."""
     forest = _plant(store, events)
+    progress.before_output()
     strokes = _LINES if output.can_draw() else _ASCII
     stack = [_Place(root, root) for root in reversed(forest.roots)]
     while stack:

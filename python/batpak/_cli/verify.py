@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,15 +11,18 @@ import batpak
 from batpak._verification import RUNGS
 
 from . import output
+from .advice import in_options
 from .exit_codes import OK, TAMPERED, UNCHECKED
 from .opening import (
     add_directory,
     add_json,
     add_key,
+    add_quiet,
     load_key,
     load_public_key,
     require_directory,
 )
+from .progress import Progress
 
 if TYPE_CHECKING:
     import argparse
@@ -42,6 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_key(parser, purpose="with --rebuild-meta: the key of a signed journal")
     add_json(parser)
+    add_quiet(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -51,7 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.rebuild_meta:
         key = load_key(arguments.key)
         batpak.Store.open(arguments.directory, create=False, signing_key=key, rebuild_meta=True).close()
-    verification = batpak.verify(arguments.directory, public_key=public_key)
+    with Progress("verify", f"checking {_log_size(arguments.directory)}", quiet=arguments.quiet):
+        verification = _in_options(batpak.verify(arguments.directory, public_key=public_key))
     exit_code = exit_code_of_verdict(verification)
     sentence = _sentence(verification, exit_code)
     if arguments.json:
@@ -70,6 +76,21 @@ def exit_code_of_verdict(verification: batpak.Verification) -> int:
     if "not_checked" in axes or verification.outcome == "unverifiable" or verification.unverifiable:
         return UNCHECKED
     return OK
+
+
+def _in_options(verification: batpak.Verification) -> batpak.Verification:
+    """The verdict with advice in the command's words."""
+    findings = (dataclasses.replace(finding, message=in_options(finding.message)) for finding in verification.findings)
+    return dataclasses.replace(verification, findings=tuple(findings))
+
+
+def _log_size(directory: Path) -> str:
+    """How much there is to check: all that is known before it is checked."""
+    total = 0
+    # What cannot be read is not for this to say.
+    with suppress(OSError):
+        total = sum(segment.stat().st_size for segment in (directory / "segments").glob("*.log"))
+    return f"{total / 1_000_000:,.1f} MB of log"
 
 
 def _print(verification: batpak.Verification) -> None:

@@ -22,8 +22,8 @@ class Fault:
     Attributes:
         call: which of the calls that it is about, counted from 1 when the fault is armed.
         operation: only calls of this operation: "create" (open a new file), "create directory", "list", "lock",
-            "map" (a file into memory), "open", "read", "remove", "rename", "sync" (of a file or a directory), "truncate" or "write"; all if None.
-            ``StorageError.operation`` uses the same words.
+            "map" (a file into memory), "open", "read", "remove", "rename", "sync" (of a file or a directory),
+            "truncate" or "write"; all if None. ``StorageError.operation`` uses the same words.
         file: only calls about files or directories whose name matches this glob; ``*`` stands for any text, ``/``
             included, ``?`` for any one character of ASCII. A rename is about its first name, and the journal's own
             directory has an empty name.

@@ -69,7 +69,9 @@ impl Reader {
         let path = segment::path(known.segment);
         let name = inner.storage.describe(&path);
         let Some(file) = missing_is_none(inner.storage.open(&path, Mode::Read))? else { return Ok((false, false)) };
-        if file.length()? <= known.end {
+        // A frame begins with its length; zeros are space that was written ahead.
+        let mut length = [0; 4];
+        if file.read_at(&mut length, known.end)? < length.len() || length == [0; 4] {
             return Ok((false, true));
         }
         let mut scan = Scan::begin(file, &name, known.segment)?;

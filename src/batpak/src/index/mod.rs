@@ -221,17 +221,6 @@ impl Index {
         state.parts.splice(from..to, [part]);
     }
 
-    /// Puts a part in the place of the tail's events, and of those before them in its segment; the tail goes on behind it.
-    pub fn replace_tail(&self, part: Arc<dyn Part>) {
-        let span = part.span();
-        let keys = self.keys();
-        let mut state = self.state.write();
-        let from = state.parts.partition_point(|known| known.span().first < span.first);
-        state.parts.truncate(from);
-        state.parts.push(part);
-        state.tail = Tail::new(span.segment, span.next(), span.end, &keys);
-    }
-
     /// Takes over everything of another index of the same journal.
     pub fn take_over(&self, other: Self) {
         *self.state.write() = other.state.into_inner();
