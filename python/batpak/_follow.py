@@ -112,7 +112,6 @@ class Follow:
         if self._after is not None and self._after >= events:
             self._after = events - 1 if events else None
         self._events = self._store.query(**self._filters, after=self._after)
-        self._visible = max(self._visible, self._store.refresh())
 
     def __repr__(self) -> str:
         return f"<Follow behind event {self._after}>" if self._after is not None else "<Follow from the first event>"
