@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import struct
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -43,6 +44,16 @@ def contents_and_times(directory: Path, *, but: str = "") -> dict[str, tuple[byt
             each.stat().st_mtime_ns,
         )
     return found
+
+
+def copy_of_living(directory: Path, target: Path) -> None:
+    """What a killed process leaves: the store is open, and one of its threads may put files in the place of others meanwhile."""
+
+    def copy(source: str, to: str) -> None:
+        with suppress(FileNotFoundError):
+            shutil.copy2(source, to)
+
+    shutil.copytree(directory, target, copy_function=copy)
 
 
 def log_of(directory: Path) -> Path:

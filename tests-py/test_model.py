@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 
 import batpak
 from batpak import Coordinate, Draft, Store
+from support import copy_of_living
 
 ENTITIES = ["a", "b:1", "é"]
 SCOPES = ["s", "t"]
@@ -149,7 +150,7 @@ class Journal(RuleBasedStateMachine):
     def crash(self) -> None:
         """A copy of the directory while the store is open is what a killed process leaves."""
         image = self.directory / "image"
-        shutil.copytree(self.path, image)
+        copy_of_living(self.path, image)
         self.store.close()
         shutil.rmtree(self.path)
         os.rename(image, self.path)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol, Self, TypedDict
 
 from batpak._errors import InvalidInput, JournalRewound
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from uuid import UUID
 
     from batpak._batpak import Event, Events, Kind
@@ -16,16 +16,6 @@ if TYPE_CHECKING:
 PAUSE_MIN: Final = 0.001
 PAUSE_MAX: Final = 0.05
 """Seconds between two looks for new events: short after one came, longer the longer none does."""
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-
-
-def microseconds(moment: datetime, argument: str) -> int:
-    """Microseconds since 1970; what lies before is 0, since no event does."""
-    if moment.tzinfo is None or moment.utcoffset() is None:
-        raise InvalidInput(f"{argument} is naive; give it a zone, for instance with .astimezone() or tzinfo=UTC")
-    return max(0, (moment - _EPOCH) // _MICROSECOND)
 
 
 class Filters(TypedDict):
@@ -70,6 +60,8 @@ class Follow:
 
     def __init__(self, store: _Followed, filters: Filters, after: int | None, timeout: float | None) -> None:
         """Not for users: call ``Store.follow``."""
+        if isinstance(timeout, bool) or not isinstance(timeout, float | int | None):
+            raise TypeError(f"timeout must be a number of seconds, not {type(timeout).__name__}")
         if timeout is not None and not timeout >= 0:
             raise InvalidInput(f"timeout is {timeout} seconds; it must be 0 or more, or None")
         self._store = store
@@ -120,7 +112,6 @@ class Follow:
         if self._after is not None and self._after >= events:
             self._after = events - 1 if events else None
         self._events = self._store.query(**self._filters, after=self._after)
-        self._visible = max(self._visible, self._store.refresh())
 
     def __repr__(self) -> str:
         return f"<Follow behind event {self._after}>" if self._after is not None else "<Follow from the first event>"

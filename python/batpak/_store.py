@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from batpak import _batpak, _fork, _payloads
 from batpak._errors import InvalidInput
-from batpak._follow import Follow, microseconds
+from batpak._filters import microseconds, number, pairs, text
+from batpak._follow import Follow
 from batpak._keys import PublicKey, SigningKey
 from batpak._reports import OpenReport, StoreStats
 from batpak._schema import Registry, default_registry
@@ -46,19 +47,17 @@ def absolute(path: Path_) -> str:
 def _keys_of(keys: Iterable[str]) -> list[str]:
     if isinstance(keys, str):
         raise InvalidInput(f"index_metadata is a text; name the keys in a list, such as [{keys!r}]")
-    return list(keys)
+    named = list(keys)
+    for key in named:
+        if not isinstance(key, str):
+            raise TypeError(f"index_metadata must name its keys as str, not {type(key).__name__}")
+    return named
 
 
 def _durable_only(visibility: str) -> bool:
     if visibility not in ("written", "durable"):
         raise InvalidInput(f'visibility is {visibility!r}; it must be "written" or "durable"')
     return visibility == "durable"
-
-
-def _category(category: int | None) -> int | None:
-    if category is not None and not 0 <= category <= 15:
-        raise InvalidInput(f"category is {category}; it must be 0 to 15")
-    return category
 
 
 @contextmanager
@@ -361,7 +360,8 @@ class Store:
             iterate.
 
         Raises:
-            InvalidInput: a number is out of range, or a time naive.
+            InvalidInput: a number is out of range, a name empty, or a time naive.
+            TypeError: an argument is of another type.
             StoreClosed, ForkedStore: this store cannot be used.
             JournalDamaged: while iterating, if an event's bytes changed on disk.
             JournalRewound: while iterating in a read-only store, if recovery cut what was to be read.
@@ -374,19 +374,19 @@ class Store:
         ['player:bob', 'player:alice']
         """
         return self._core.query(
-            entity=entity,
-            entity_prefix=entity_prefix,
-            scope=scope,
+            entity=text(entity, "entity"),
+            entity_prefix=text(entity_prefix, "entity_prefix"),
+            scope=text(scope, "scope"),
             kind=kind,
-            category=_category(category),
+            category=number(category, "category", 15),
             correlation=correlation,
-            metadata=None if metadata is None else list(metadata.items()),
-            after=after,
-            until=until,
-            since_us=None if since is None else microseconds(since, "since"),
-            before_us=None if before is None else microseconds(before, "before"),
+            metadata=pairs(metadata),
+            after=number(after, "after"),
+            until=number(until, "until"),
+            since_us=microseconds(since, "since"),
+            before_us=microseconds(before, "before"),
             reverse=reverse,
-            limit=limit,
+            limit=number(limit, "limit"),
             system=system,
         )
 
@@ -439,7 +439,7 @@ class Store:
             JournalRewound: while iterating, once, if recovery cut events that were given out; iterating again goes on
                 with what took their place.
             Whatever ``query`` and ``refresh`` raise.
-            InvalidInput: ``timeout`` is negative.
+            InvalidInput: ``timeout`` is negative, or what ``query`` says.
 
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as directory, Store.open(directory) as store:
@@ -454,7 +454,7 @@ class Store:
             "kind": kind,
             "category": category,
             "correlation": correlation,
-            "metadata": None if metadata is None else dict(metadata),
+            "metadata": None if metadata is None else dict(pairs(metadata) or ()),
             "since": since,
             "system": system,
         }
@@ -472,7 +472,7 @@ class Store:
             JournalDamaged: while iterating, if a link does not fit.
             StoreClosed, ForkedStore: this store cannot be used.
         """
-        return self._core.walk_ancestors(ref, limit)
+        return self._core.walk_ancestors(ref, number(limit, "limit"))
 
     def project(
         self,
