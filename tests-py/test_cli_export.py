@@ -52,7 +52,7 @@ def test_a_line_can_be_checked_without_the_journal(journal: Path) -> None:
         private = _json.from_tagged(line["private_metadata"])
         raw = payload if line["encoding"] == "raw" else encode(payload, allow_nonfinite=True)
         encoded_private = encode(private, allow_nonfinite=True) if private else b""
-        record = Record(0, header, bytes.fromhex(line["salt"]), encoded_private, raw)
+        record = Record(0, 0, header, bytes.fromhex(line["salt"]), encoded_private, raw)
         assert record.commitment() == decode_header(header).payload_commitment
 
 

@@ -145,10 +145,6 @@ def test_follow_tells_once_and_goes_on_behind_what_stands(path: Path) -> None:
         assert payloads(some) == [["old", 2], ["old", 4], *([["new", n] for n in range(6, 16, 2)])]
 
 
-REWINDS_OF_OTHERS = "a rewind that another call was told of is not known to this one"
-
-
-@pytest.mark.xfail(reason=REWINDS_OF_OTHERS, strict=True)
 @pytest.mark.parametrize("first", ["refresh", "get", "follow"])
 def test_every_follow_is_told(path: Path, first: str) -> None:
     """Whoever comes upon the rewind first, each follow that gave out what is gone says so, and leaves out nothing new."""
@@ -171,7 +167,6 @@ def test_every_follow_is_told(path: Path, first: str) -> None:
         assert payloads(follow) == numbered("new", 6, 18)
 
 
-@pytest.mark.xfail(reason=REWINDS_OF_OTHERS, strict=True)
 def test_every_query_that_is_under_way_is_told(path: Path) -> None:
     """A query gives the events of when it began, or says that it cannot; nothing that was appended later, and no gap."""
     write(path, "old", 60)

@@ -174,6 +174,10 @@ class CoreStore:
         """
         Has a read-only store see what was written since; returns how many events are visible.
         """
+    def rewinds(self, /, known: int) -> tuple[int, int | None]:
+        """
+        How often a read-only store was rewound, and how many of the events seen before still stand since the first `known` times.
+        """
     def stats(self, /) -> dict[str, Any]:
         """
         Figures about the store, as a dict.

@@ -37,6 +37,8 @@ class _Followed(Protocol):
 
     def refresh(self) -> int: ...
 
+    def _rewinds(self, known: int) -> tuple[int, int | None]: ...
+
     def query(
         self,
         *,
@@ -56,7 +58,7 @@ class _Followed(Protocol):
 class Follow:
     """Events of a journal as they come; made by ``Store.follow``. One thread at a time may iterate."""
 
-    __slots__ = ("_after", "_events", "_filters", "_store", "_timeout", "_visible")
+    __slots__ = ("_after", "_events", "_filters", "_rewinds", "_store", "_timeout", "_visible")
 
     def __init__(self, store: _Followed, filters: Filters, after: int | None, timeout: float | None) -> None:
         """Not for users: call ``Store.follow``."""
@@ -68,6 +70,7 @@ class Follow:
         self._filters = filters
         self._timeout = timeout
         self._visible = store.refresh()
+        self._rewinds, _ = store._rewinds(0)
         self._after = after
         self._events = store.query(**filters, after=after)
 
@@ -79,7 +82,7 @@ class Follow:
         pause = PAUSE_MIN
         while True:
             try:
-                event = next(self._events, None)
+                event = self._next_ready()
                 if event is not None:
                     self._after = event.sequence
                     return event
@@ -94,9 +97,28 @@ class Follow:
             time.sleep(pause if left is None else min(pause, left))
             pause = min(pause * 2, PAUSE_MAX)
 
+    def _next_ready(self) -> Event | None:
+        """The next event of those that were visible at the last look."""
+        try:
+            return next(self._events, None)
+        except JournalRewound as rewound:
+            if self._after is not None and self._after >= rewound.to_events:
+                raise
+            # The reader was told of it already, and nothing was given out here that is gone.
+            self._go_back(rewound.to_events)
+            return next(self._events, None)
+
     def _look(self) -> bool:
         """Whether there is something new to go through."""
         visible = self._store.refresh()
+        # Somebody else may have been told of a rewind.
+        self._rewinds, still = self._store._rewinds(self._rewinds)
+        if still is not None and still < self._visible:
+            raise JournalRewound(
+                f"of the {self._visible} events that this reader had seen, the first {still} still stand",
+                from_events=self._visible,
+                to_events=still,
+            )
         if visible <= self._visible:
             return False
         # Everything that was visible was looked at.
@@ -108,6 +130,8 @@ class Follow:
 
     def _go_back(self, events: int) -> None:
         """So many events still stand: what follows them is new."""
+        self._rewinds, still = self._store._rewinds(self._rewinds)
+        events = events if still is None else min(events, still)
         self._visible = min(self._visible, events)
         if self._after is not None and self._after >= events:
             self._after = events - 1 if events else None

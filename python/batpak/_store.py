@@ -410,6 +410,10 @@ class Store:
         """
         return self._core.refresh()
 
+    def _rewinds(self, known: int) -> tuple[int, int | None]:
+        """How often this reader was rewound; how many events still stand if it was more than ``known`` times."""
+        return self._core.rewinds(known)
+
     def follow(
         self,
         *,

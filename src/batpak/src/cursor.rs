@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::index::{Index, Plan, Query};
 use crate::read::{self, Event};
-use crate::store::Inner;
+use crate::store::{Inner, rewinds_since};
 
 /// An unlucky filter gives control back after so many events.
 const EXAMINED_MAX: u64 = 65_536;
@@ -20,11 +20,16 @@ pub struct Cursor {
     left: u64,
     examined: u64,
     plan: Option<Plan>,
+    /// What was visible when it began.
+    visible: u64,
+    /// Rewinds of this reader that are known here.
+    rewinds: usize,
 }
 
 impl Cursor {
     /// Begins; nothing is read yet, but to find the times' places.
     pub(crate) fn begin(inner: &Inner, query: Query) -> Result<Self> {
+        let (rewinds, _) = rewinds_since(inner, 0);
         let visible = inner.visible();
         let mut from = query.after.map_or(0, |after| after.saturating_add(1));
         let mut before = query.until.map_or(visible, |until| until.saturating_add(1).min(visible));
@@ -34,7 +39,16 @@ impl Cursor {
         if let Some(time) = query.before_us {
             before = before.min(first_at(inner, time)?);
         }
-        Ok(Self { from, before, left: query.limit.unwrap_or(u64::MAX), examined: 0, plan: None, query })
+        Ok(Self {
+            from,
+            before,
+            left: query.limit.unwrap_or(u64::MAX),
+            examined: 0,
+            plan: None,
+            visible,
+            rewinds,
+            query,
+        })
     }
 
     /// Whether nothing is left to look at.
@@ -51,9 +65,23 @@ impl Cursor {
 
     /// The next matches, at most `count`; none is no sign of the end, `is_done` is.
     pub(crate) fn page(&mut self, inner: &Inner, count: usize) -> Result<Vec<Event>> {
+        self.notice_rewinds(inner)?;
         let place = (self.from, self.before);
         // After an error the same page is asked for again.
         self.read_page(inner, count).inspect_err(|_| (self.from, self.before) = place)
+    }
+
+    /// Recovery may have cut what was still to come: that is told once, and nothing that took its place is given.
+    fn notice_rewinds(&mut self, inner: &Inner) -> Result<()> {
+        let (rewinds, to) = rewinds_since(inner, self.rewinds);
+        self.rewinds = rewinds;
+        let Some(to) = to else { return Ok(()) };
+        self.plan = None;
+        if to >= self.before.min(self.visible) {
+            return Ok(());
+        }
+        self.before = to.max(self.from);
+        Err(Error::Rewound { from: self.visible, to })
     }
 
     fn read_page(&mut self, inner: &Inner, count: usize) -> Result<Vec<Event>> {

@@ -57,6 +57,8 @@ impl Reader {
                 return self.rewind(inner);
             }
             if !read {
+                // It was synced before its successor was begun.
+                inner.durable_seen.fetch_max(next, Ordering::AcqRel);
                 inner.index.begin_segment(next, SEGMENT_HEADER_BYTES as u64);
             }
         }
@@ -127,7 +129,11 @@ impl Reader {
         *inner.substrate.write() = loaded.substrate;
         inner.durable_seen.store(loaded.durable, Ordering::Release);
         inner.index.take_over(loaded.index);
-        if same < from { Err(Error::Rewound { from, to: same }) } else { Ok(()) }
+        if same < from {
+            inner.rewinds.lock().push(same);
+            return Err(Error::Rewound { from, to: same });
+        }
+        Ok(())
     }
 }
 

@@ -59,6 +59,8 @@ pub(crate) struct Inner {
     pub indexer: Option<Indexer>,
     /// In read-only stores: locked while one thread refreshes.
     pub reader: Option<Mutex<Reader>>,
+    /// In read-only stores: how many events still stood after each rewind since open.
+    pub rewinds: Mutex<Vec<u64>>,
     /// In read-only stores: number of events that were seen to be synced.
     pub durable_seen: AtomicU64,
     /// Given back at close.
@@ -109,6 +111,12 @@ impl Inner {
         }
         Err(Error::EventNotFound { reference: sequence.to_string() })
     }
+}
+
+/// See `Store::rewinds`.
+pub(crate) fn rewinds_since(inner: &Inner, known: usize) -> (usize, Option<u64>) {
+    let rewinds = inner.rewinds.lock();
+    (rewinds.len(), rewinds.iter().skip(known).min().copied())
 }
 
 /// An open journal. Any number of threads may use it at the same time.
@@ -339,11 +347,22 @@ impl Store {
         let inner = self.usable()?;
         match (cursor.page(inner, count), &inner.reader) {
             (Err(Error::Damaged { .. }), Some(reader)) => {
-                reader.lock().refresh(inner)?;
+                match reader.lock().refresh(inner) {
+                    // The cursor knows whether that concerns it.
+                    Ok(()) | Err(Error::Rewound { .. }) => {}
+                    Err(error) => return Err(error),
+                }
                 cursor.page(inner, count)
             }
             (outcome, _) => outcome,
         }
+    }
+
+    /// How often recovery cut what this reader had seen; and, of the events seen before the first `known` times were over, how many
+    /// still stand, if it happened since.
+    #[must_use]
+    pub fn rewinds(&self, known: usize) -> (usize, Option<u64>) {
+        rewinds_since(&self.inner, known)
     }
 
     /// The event that this one chains to, checked against the hash in the chain.

@@ -277,6 +277,11 @@ impl CoreStore {
         Ok(Events::new(self.store(), self.restore.clone_ref(py), cursor, limit))
     }
 
+    /// How often a read-only store was rewound, and how many of the events seen before still stand since the first `known` times.
+    fn rewinds(&self, known: usize) -> (usize, Option<u64>) {
+        self.store.rewinds(known)
+    }
+
     /// Has a read-only store see what was written since; returns how many events are visible.
     fn refresh(&self, py: Python<'_>) -> PyResult<u64> {
         detached(py, || self.store.refresh())

@@ -198,7 +198,7 @@ impl<'a> Indexes<'a> {
                 at = if *first == at { *next } else { u64::MAX };
             }
             if at != run.end {
-                if !self.gave_up && run.end <= limit {
+                if !self.gave_up && run.end < limit {
                     let told = "it tells of a run of entity heads that is not of whole sealed segments";
                     self.find(self.storage.describe(heads::NAME), told, run.first, verdict);
                 }

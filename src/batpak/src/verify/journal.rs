@@ -178,7 +178,6 @@ impl Check<'_> {
                 return Ok(());
             }
         }
-        self.indexes.segment_ends(next.is_some(), &mut self.verdict);
         self.ending(&mut scan, &file, next)
     }
 
@@ -191,7 +190,10 @@ impl Check<'_> {
         let situation = Situation { last: next.is_none(), below_promise: sequence < due, ending };
         let spot = Spot { file, offset: scan.offset(), sequence };
         match decide(situation) {
-            Decision::Clean | Decision::CutZeros | Decision::SetAside => {}
+            Decision::Clean | Decision::CutZeros | Decision::SetAside => {
+                self.indexes.segment_ends(next.is_some(), &mut self.verdict);
+                return Ok(());
+            }
             Decision::RefuseMissing => {
                 let message = format!("the log ends before event {sequence}, and {due} events were synced");
                 self.find("completeness", "missing_events", &spot, &message);
@@ -209,6 +211,7 @@ impl Check<'_> {
                 self.order.next_sequence = next.unwrap_or(sequence);
             }
         }
+        self.indexes.give_up();
         Ok(())
     }
 
