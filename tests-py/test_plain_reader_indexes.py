@@ -19,7 +19,7 @@ from plain_reader.blake3 import blake3
 from plain_reader.codec import DecodeError, encode_varint
 from plain_reader.frame import crc32c, read_entry
 from plain_reader.indexes import BLOCK, cache_file, index_content, run_content
-from plain_reader.told import REGENERABLE, decode_told, newest_indexes, runs_in_use
+from plain_reader.told import decode_told, newest_indexes, runs_in_use
 from support import KIND, contents, run_child
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def assert_all_is_told_of(path: Path) -> tuple[dict[int, ToldIndex], list[ToldRu
     verdict = batpak.verify(path)
     assert verdict.ok
     assert verdict.axes.indexes == "passed"
-    indexes = {first: told.index for first, told in newest_indexes(journal.told).items() if told.index is not None}
-    runs = [told.run for told in runs_in_use(journal.told) if told.run is not None]
+    indexes = {index.first_sequence: index for index in newest_indexes(journal.told)}
+    runs = runs_in_use(journal.told)
     there = {str(file.relative_to(path)) for file in [*path.glob("segments/*.idx"), *path.glob("heads/*")]}
     assert there == {index.file for index in indexes.values()} | {run.file for run in runs}
     firsts = [int(file.stem) for file in sorted(path.glob("segments/*.log"))]
@@ -257,59 +257,47 @@ def write_entries(path: Path, bodies: list[bytes]) -> None:
     (path / "checkpoints").write_bytes(out)
 
 
-def told_body(index: ToldIndex | None, run: ToldRun | None = None) -> bytes:
-    out = b"\x02"
-    if index is None:
-        out += b"\x00"
-    else:
-        numbers = (index.first_sequence, index.count, index.end, index.file_bytes)
-        out += b"\x01" + b"".join(map(encode_varint, numbers)) + index.digest
-        keys = [key.encode() for key in index.declared_keys]
-        out += encode_varint(len(keys)) + b"".join(encode_varint(len(key)) + key for key in keys)
-        out += encode_varint(len(index.steering)) + b"".join(map(encode_varint, index.steering))
-        out += b"\x00" if index.last_opened is None else b"\x01" + encode_varint(index.last_opened)
-    if run is None:
-        return out + b"\x00"
-    return out + b"\x01" + b"".join(map(encode_varint, (run.first, run.end, run.file_bytes))) + run.digest
+def told_body(told: Told) -> bytes:
+    if isinstance(told, ToldRun):
+        return b"\x03" + b"".join(map(encode_varint, (told.first, told.end, told.file_bytes))) + told.digest
+    numbers = (told.first_sequence, told.count, told.end, told.file_bytes)
+    out = b"\x02" + b"".join(map(encode_varint, numbers)) + told.digest
+    keys = [key.encode() for key in told.declared_keys]
+    out += encode_varint(len(keys)) + b"".join(encode_varint(len(key)) + key for key in keys)
+    out += encode_varint(len(told.steering)) + b"".join(map(encode_varint, told.steering))
+    return out + (b"\x00" if told.last_opened is None else b"\x01" + encode_varint(told.last_opened))
 
 
-INDEX = ToldIndex(300, 5, 4000, 700, b"\x11" * 32, ["a", "é"], [300, 302], 303)
-RUN = ToldRun(0, 300, 160, b"\x22" * 32)
-TOLD = "0201ac0205a01fbc05" + "11" * 32 + "02016102c3a9" + "02ac02ae02" + "01af02" + "0100ac02a001" + "22" * 32
+INDEX = ToldIndex(7, 300, 5, 4000, 700, b"\x11" * 32, ["a", "é"], [300, 302], 303)
+RUN = ToldRun(7, 0, 300, 160, b"\x22" * 32)
+TOLD_INDEX = "02ac0205a01fbc05" + "11" * 32 + "02016102c3a9" + "02ac02ae02" + "01af02"
+TOLD_RUN = "0300ac02a001" + "22" * 32
 
 
-@pytest.mark.parametrize(("index", "run"), [(INDEX, RUN), (INDEX, None), (None, RUN), (None, None)])
-def test_entries_of_type_2(index: ToldIndex | None, run: ToldRun | None) -> None:
-    body = told_body(index, run)
-    assert decode_told(body, 7) == Told(7, index, run)
-    for wrong in (body + b"\x00", body[:-1], b"\x03" + body[1:], body[:1] + b"\x02" + body[2:]):
+@pytest.mark.parametrize(("told", "expected"), [(INDEX, TOLD_INDEX), (RUN, TOLD_RUN)])
+def test_what_is_told_of_a_file_is_these_bytes(told: Told, expected: str) -> None:
+    body = bytes.fromhex(expected)
+    assert told_body(told) == body
+    assert decode_told(body, 7) == told
+    for wrong in (body + b"\x00", b"\x04" + body[1:], *(body[:at] for at in range(len(body)))):
         with pytest.raises(DecodeError):
             decode_told(wrong, 7)
 
 
-def test_an_entry_of_type_2_is_these_bytes() -> None:
-    body = bytes.fromhex(TOLD)
-    assert told_body(INDEX, RUN) == body
-    assert decode_told(body, 0) == Told(0, INDEX, RUN)
-    for at in range(len(body)):
-        with pytest.raises(DecodeError):
-            decode_told(body[:at], 0)
-
-
 @pytest.mark.parametrize(
-    ("old", "new"),
+    ("whole", "old", "new"),
     [
-        ("0205a01f", "028500a01f"),  # an overlong varint
-        ("0205a01f", "028080808010a01f"),  # a count of 2^32
-        ("016102c3a9", "016102c328"),  # a key that is not UTF-8
-        ("02016102c3a9", "21" + "0161" * 33),  # more keys than there may be
-        ("01af02", "02af02"),
-        ("0100ac02", "0200ac02"),
+        (TOLD_INDEX, "0205a01f", "028500a01f"),  # an overlong varint
+        (TOLD_INDEX, "0205a01f", "028080808010a01f"),  # a count of 2^32
+        (TOLD_INDEX, "016102c3a9", "016102c328"),  # a key that is not UTF-8
+        (TOLD_INDEX, "02016102c3a9", "21" + "0161" * 33),  # more keys than there may be
+        (TOLD_INDEX, "01af02", "02af02"),
+        (TOLD_RUN, "00ac02", "8000ac02"),
     ],
 )
-def test_entries_of_type_2_that_are_not_canonical(path: Path, old: str, new: str) -> None:
-    assert TOLD.count(old) == 1
-    body = bytes.fromhex(TOLD.replace(old, new))
+def test_what_is_told_but_is_not_canonical(path: Path, whole: str, old: str, new: str) -> None:
+    assert whole.count(old) == 1
+    body = bytes.fromhex(whole.replace(old, new))
     with pytest.raises(DecodeError):
         decode_told(body, 0)
     fill(path, [], 2)
@@ -336,8 +324,7 @@ INDEX_CHANGES: dict[str, Callable[[ToldIndex], ToldIndex]] = {
 @pytest.mark.parametrize("change", INDEX_CHANGES.values(), ids=INDEX_CHANGES)
 def test_an_index_that_is_told_of_wrongly(path: Path, change: Callable[[ToldIndex], ToldIndex]) -> None:
     fill(path, ["region", "tenant"])
-    index = newest_indexes(read_journal(path).told)[0].index
-    assert index is not None
+    index = newest_indexes(read_journal(path).told)[0]
     assert told_body(index) in entries(path)
     write_entries(path, [*entries(path), told_body(change(index))])
     assert axes(path) == {"indexes"}
@@ -350,15 +337,14 @@ def test_an_index_that_is_told_of_wrongly(path: Path, change: Callable[[ToldInde
 @pytest.mark.parametrize("first", [1, 10_000])
 def test_an_index_of_no_segment_is_found(path: Path, first: int) -> None:
     fill(path, [])
-    write_entries(path, [*entries(path), told_body(ToldIndex(first, 5, 4000, 700, bytes(32), [], [], None))])
+    write_entries(path, [*entries(path), told_body(ToldIndex(0, first, 5, 4000, 700, bytes(32), [], [], None))])
     assert axes(path) == {"indexes"}
 
 
 @pytest.mark.parametrize("more", [-10_000, 1, 10_000])
 def test_an_index_of_events_that_are_not_in_the_segment_is_found(path: Path, more: int) -> None:
     fill(path, [])
-    index = newest_indexes(read_journal(path).told)[0].index
-    assert index is not None
+    index = newest_indexes(read_journal(path).told)[0]
     write_entries(path, [*entries(path), told_body(replace(index, count=max(0, index.count + more)))])
     assert axes(path) == {"indexes"}
 
@@ -366,17 +352,16 @@ def test_an_index_of_events_that_are_not_in_the_segment_is_found(path: Path, mor
 def test_runs_that_are_told_of_wrongly(path: Path) -> None:
     fill(path, [])
     before = list(entries(path))
-    run = runs_in_use(read_journal(path).told)[0].run
-    assert run is not None
+    run = runs_in_use(read_journal(path).told)[0]
     for wrong in (replace(run, digest=bytes(32)), replace(run, file_bytes=run.file_bytes + 24)):
-        write_entries(path, [*before, told_body(None, wrong)])
+        write_entries(path, [*before, told_body(wrong)])
         assert axes(path) == {"indexes"}
         assert batpak.verify(path).axes.indexes == "failed"
-        write_entries(path, [*before, told_body(None, wrong), told_body(None, run)])
+        write_entries(path, [*before, told_body(wrong), told_body(run)])
         assert axes(path) == set()
         assert batpak.verify(path).ok
     for first, end in ((0, 5), (0, 10_000), (run.end, run.end + 1), (5, 5), (7, 3)):
-        write_entries(path, [*before, told_body(None, ToldRun(first, end, 88, bytes(32)))])
+        write_entries(path, [*before, told_body(ToldRun(0, first, end, 88, bytes(32)))])
         assert axes(path) == {"indexes"}
 
 
@@ -394,8 +379,8 @@ def test_runs_that_are_told_of_wrongly(path: Path) -> None:
     ],
 )
 def test_which_runs_are_in_use(path: Path, told: list[tuple[int, int]], used: list[tuple[int, int]]) -> None:
-    runs = [Told(at, None, ToldRun(first, end, 0, b"")) for at, (first, end) in enumerate(told)]
-    assert [(each.run.first, each.run.end) for each in runs_in_use(runs) if each.run is not None] == used
+    runs: list[Told] = [ToldRun(at, first, end, 0, b"") for at, (first, end) in enumerate(told)]
+    assert [(run.first, run.end) for run in runs_in_use(runs)] == used
 
 
 # -- the files themselves ----------------------------------------------------------------------------------------------
@@ -473,14 +458,14 @@ def test_a_handmade_journal_with_told_files(tmp_path: Path) -> None:
     index_file, index_digest = cache_file(index_content(events, ["k"]), journal_id)
     run_file, run_digest = cache_file(run_content(events), journal_id)
     end = events[-1].offset + events[-1].length
-    index = ToldIndex(0, 11, end, len(index_file), index_digest, ["k"], [0], None)
-    run = ToldRun(0, 11, len(run_file), run_digest)
-    write_entries(writer.path, [*entries(writer.path), told_body(index, run)])
+    index = ToldIndex(0, 0, 11, end, len(index_file), index_digest, ["k"], [0], None)
+    run = ToldRun(0, 0, 11, len(run_file), run_digest)
+    write_entries(writer.path, [*entries(writer.path), told_body(index), told_body(run)])
     assert verify(writer.path) == []
     (writer.path / index.file).write_bytes(index_file)
     (writer.path / run.file).write_bytes(run_file)
     assert verify(writer.path) == []
-    assert [told.offset for told in read_journal(writer.path).told] == [len(writer.heads)]
-    assert bytes([REGENERABLE]) == list(entries(writer.path))[-1][:1]
+    assert read_journal(writer.path).told[0].offset == len(writer.heads)
+    assert [body[:1] for body in entries(writer.path)][-2:] == [b"\x02", b"\x03"]
     (writer.path / run.file).write_bytes(index_file)
     assert axes(writer.path) == {"indexes"}

@@ -8,7 +8,7 @@ from pathlib import Path
 from .blake3 import blake3
 from .model import Event, Journal
 from .system import CREATED, KEY_ADDED, OPENED, RECOVERED
-from .told import ToldIndex, ToldRun, newest_indexes, runs_in_use
+from .told import Told, ToldIndex, ToldRun, newest_indexes, runs_in_use
 
 BLOCK = 65_536
 STEERING = (CREATED, KEY_ADDED, RECOVERED)
@@ -118,13 +118,13 @@ class _Checker:
             return None
         return [self.events[sequence] for sequence in range(first, end)]
 
-    def check_index(self, told: ToldIndex, offset: int) -> None:
+    def check_index(self, told: ToldIndex) -> None:
         first = told.first_sequence
         events = self.events_between(first, first + told.count)
         segment = f"segments/{first:020}.log"
         if events is None or any(event.file != segment for event in events):
             message = f"{told.file}: the segment holds no such {told.count} events that can be read"
-            self.report("checkpoints", offset, first, message)
+            self.report("checkpoints", told.offset, first, message)
             return
         keys = sorted(set(told.declared_keys), key=str.encode)
         file, digest = cache_file(index_content(events, keys), self.journal.journal_id)
@@ -137,27 +137,27 @@ class _Checker:
             steering=[event.sequence for event in events if event.kind in STEERING],
             last_opened=max((event.sequence for event in events if event.kind == OPENED), default=None),
         )
-        self.compare(told, made, offset, first)
+        self.compare(told, made, first)
         self.check_file(told.file, file, first)
 
-    def check_run(self, told: ToldRun, offset: int) -> None:
+    def check_run(self, told: ToldRun) -> None:
         events = self.events_between(told.first, told.end)
         if events is None:
             self.report(
-                "checkpoints", offset, told.first, f"{told.file}: the log holds no such events that can be read"
+                "checkpoints", told.offset, told.first, f"{told.file}: the log holds no such events that can be read"
             )
             return
         if not {told.first, told.end} <= self.bounds:
-            self.report("checkpoints", offset, told.first, f"{told.file}: not of whole sealed segments")
+            self.report("checkpoints", told.offset, told.first, f"{told.file}: not of whole sealed segments")
         file, digest = cache_file(run_content(events), self.journal.journal_id)
-        self.compare(told, replace(told, file_bytes=len(file), digest=digest), offset, told.first)
+        self.compare(told, replace(told, file_bytes=len(file), digest=digest), told.first)
         self.check_file(told.file, file, told.first)
 
-    def compare(self, told: ToldIndex | ToldRun, made: ToldIndex | ToldRun, offset: int, sequence: int) -> None:
+    def compare(self, told: Told, made: Told, sequence: int) -> None:
         others = [name for name, member in vars(made).items() if vars(told)[name] != member]
         if others:
             message = f"{told.file}: the log makes another {', another '.join(others)}"
-            self.report("checkpoints", offset, sequence, message)
+            self.report("checkpoints", told.offset, sequence, message)
 
     def check_file(self, file: str, made: bytes, sequence: int) -> None:
         path = self.path / file
@@ -171,9 +171,7 @@ class _Checker:
 
 def check_indexes(journal: Journal, path: Path, bounds: set[int]) -> None:
     checker = _Checker(journal, path, bounds)
-    for entry in newest_indexes(journal.told).values():
-        assert entry.index is not None
-        checker.check_index(entry.index, entry.offset)
-    for entry in runs_in_use(journal.told):
-        assert entry.run is not None
-        checker.check_run(entry.run, entry.offset)
+    for index in newest_indexes(journal.told):
+        checker.check_index(index)
+    for run in runs_in_use(journal.told):
+        checker.check_run(run)

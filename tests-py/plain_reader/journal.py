@@ -25,7 +25,7 @@ from .merkle import root_of_peaks
 from .model import Finding, Journal, Segment
 from .record import event_hash_of
 from .system import RECOVERED
-from .told import REGENERABLE, decode_told
+from .told import HEAD, decode_told
 
 Verdict = Literal["missing", "damage", "clean", "spare", "tail"]
 
@@ -141,10 +141,10 @@ class _Verifier:
                 self.report("content", "checkpoints", invalid[0], None, f"an invalid entry in the middle: {invalid[1]}")
                 invalid = None
             try:
-                if body[:1] == bytes([REGENERABLE]):
-                    self.journal.told.append(decode_told(body, offset))
-                else:
+                if body[:1] == bytes([HEAD]):
                     self.journal.heads.append(decode_head(body, offset))
+                else:
+                    self.journal.told.append(decode_told(body, offset))
             except DecodeError as error:
                 self.report("content", "checkpoints", offset, None, f"entry: {error}")
             offset += 8 + len(body)

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use batpak_core::catalog::Caches;
+use batpak_core::catalog::Cache;
 use batpak_core::frontier::Frontier;
 use batpak_core::hash::hex;
 use batpak_core::header::{Encoding, Promise};
@@ -177,7 +177,7 @@ pub fn describe(storage: &MemoryStorage) -> Json {
             "segment_length": head.segment_length,
             "peaks": head.tree.peaks().iter().map(|peak| hex(peak)).collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
-        "caches": heads.caches.iter().map(caches_json).collect::<Vec<_>>(),
+        "caches": heads.caches.iter().map(cache_json).collect::<Vec<_>>(),
         "frontier": {
             "incarnation": frontier.incarnation,
             "synced_through": frontier.synced_through,
@@ -189,25 +189,29 @@ pub fn describe(storage: &MemoryStorage) -> Json {
     })
 }
 
-fn caches_json(caches: &Caches) -> Json {
-    json!({
-        "index": caches.index.as_ref().map(|index| json!({
-            "first": index.span.first,
-            "count": index.span.count,
-            "end": index.span.end,
-            "bytes": index.made.bytes,
-            "digest": hex(&index.made.digest),
-            "keys": index.keys,
-            "steering": index.steering,
-            "opened": index.opened,
-        })),
-        "run": caches.run.as_ref().map(|run| json!({
-            "first": run.first,
-            "end": run.end,
-            "bytes": run.made.bytes,
-            "digest": hex(&run.made.digest),
-        })),
-    })
+fn cache_json(cache: &Cache) -> Json {
+    match cache {
+        Cache::Index(index) => json!({
+            "index": {
+                "first": index.span.first,
+                "count": index.span.count,
+                "end": index.span.end,
+                "bytes": index.made.bytes,
+                "digest": hex(&index.made.digest),
+                "keys": index.keys,
+                "steering": index.steering,
+                "opened": index.opened,
+            }
+        }),
+        Cache::Run(run) => json!({
+            "run": {
+                "first": run.first,
+                "end": run.end,
+                "bytes": run.made.bytes,
+                "digest": hex(&run.made.digest),
+            }
+        }),
+    }
 }
 
 fn event_json(event: &Event) -> Json {

@@ -106,7 +106,7 @@ fn rewrites_heads(storage: &MemoryStorage, journal_id: [u8; 16]) {
         // Behind length and checksum, the type.
         match whole[content(&again, heads::NAME).len() + 8] {
             1 => writer.append(&heads.next().expect("a head").1).expect("append"),
-            _ => writer.append_caches(caches.next().expect("what files came to be")).expect("append"),
+            _ => writer.append_cache(caches.next().expect("what files came to be")).expect("append"),
         }
     }
     assert_eq!(content(&again, heads::NAME), whole);

@@ -1,4 +1,4 @@
-//! What `checkpoints` says of the files that can be made again (FORMAT.md section 17.3): which there are, and what they must hold.
+//! What `checkpoints` says of the files that can be made again (FORMAT.md section 17.4): which there are, and what they must hold.
 
 use crate::cache::Made;
 use crate::error::Result;
@@ -36,13 +36,13 @@ pub struct RunEntry {
     pub made: Made,
 }
 
-/// Files that came to be together.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Caches {
-    /// If a segment was indexed.
-    pub index: Option<IndexEntry>,
-    /// If entity heads were merged.
-    pub run: Option<RunEntry>,
+/// A file that came to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cache {
+    /// A segment was indexed.
+    Index(IndexEntry),
+    /// Entity heads were merged.
+    Run(RunEntry),
 }
 
 /// Path of the index of the segment that begins with this sequence.
@@ -86,55 +86,70 @@ fn read_made(reader: &mut Reader<'_>) -> Result<Made> {
     Ok(Made { bytes: reader.varint()?, digest: reader.array()? })
 }
 
-impl Caches {
+impl Cache {
+    /// The index that this tells of.
+    #[must_use]
+    pub const fn index(&self) -> Option<&IndexEntry> {
+        match self {
+            Self::Index(index) => Some(index),
+            Self::Run(_) => None,
+        }
+    }
+
+    /// The run that this tells of.
+    #[must_use]
+    pub const fn run(&self) -> Option<&RunEntry> {
+        match self {
+            Self::Run(run) => Some(run),
+            Self::Index(_) => None,
+        }
+    }
+}
+
+impl IndexEntry {
     /// Appends the body of the entry, without its type.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        out.push(u8::from(self.index.is_some()));
-        if let Some(index) = &self.index {
-            put_varint(out, index.span.first);
-            put_varint(out, u64::from(index.span.count));
-            put_varint(out, index.span.end);
-            put_made(out, &index.made);
-            put_varint(out, index.keys.len() as u64);
-            index.keys.iter().for_each(|key| put_bytes(out, key.as_bytes()));
-            put_varint(out, index.steering.len() as u64);
-            index.steering.iter().for_each(|sequence| put_varint(out, *sequence));
-            out.push(u8::from(index.opened.is_some()));
-            index.opened.iter().for_each(|sequence| put_varint(out, *sequence));
-        }
-        out.push(u8::from(self.run.is_some()));
-        if let Some(run) = &self.run {
-            put_varint(out, run.first);
-            put_varint(out, run.end);
-            put_made(out, &run.made);
-        }
+        put_varint(out, self.span.first);
+        put_varint(out, u64::from(self.span.count));
+        put_varint(out, self.span.end);
+        put_made(out, &self.made);
+        put_varint(out, self.keys.len() as u64);
+        self.keys.iter().for_each(|key| put_bytes(out, key.as_bytes()));
+        put_varint(out, self.steering.len() as u64);
+        self.steering.iter().for_each(|sequence| put_varint(out, *sequence));
+        out.push(u8::from(self.opened.is_some()));
+        self.opened.iter().for_each(|sequence| put_varint(out, *sequence));
     }
 
     /// Reads the body of the entry, behind its type.
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self> {
-        let index = if reader.option()? { Some(read_index(reader)?) } else { None };
-        let run = if reader.option()? {
-            Some(RunEntry { first: reader.varint()?, end: reader.varint()?, made: read_made(reader)? })
-        } else {
-            None
-        };
-        Ok(Self { index, run })
+        let first = reader.varint()?;
+        let count = reader.varint_at_most(u64::from(u32::MAX))?;
+        let count = u32::try_from(count).map_err(|_| reader.error("a number out of range"))?;
+        let span = Span { segment: first, first, count, end: reader.varint()? };
+        let made = read_made(reader)?;
+        let key_count = reader.count(1)?;
+        if key_count > INDEXED_KEYS_MAX {
+            return Err(reader.error("more declared keys than there may be"));
+        }
+        let keys = (0..key_count).map(|_| reader.text().map(str::to_owned)).collect::<Result<Vec<_>>>()?;
+        let steering_count = reader.count(1)?;
+        let steering = (0..steering_count).map(|_| reader.varint()).collect::<Result<Vec<_>>>()?;
+        let opened = if reader.option()? { Some(reader.varint()?) } else { None };
+        Ok(Self { span, made, keys, steering, opened })
     }
 }
 
-fn read_index(reader: &mut Reader<'_>) -> Result<IndexEntry> {
-    let first = reader.varint()?;
-    let count = reader.varint_at_most(u64::from(u32::MAX))?;
-    let count = u32::try_from(count).map_err(|_| reader.error("a number out of range"))?;
-    let span = Span { segment: first, first, count, end: reader.varint()? };
-    let made = read_made(reader)?;
-    let key_count = reader.count(1)?;
-    if key_count > INDEXED_KEYS_MAX {
-        return Err(reader.error("more declared keys than there may be"));
+impl RunEntry {
+    /// Appends the body of the entry, without its type.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.first);
+        put_varint(out, self.end);
+        put_made(out, &self.made);
     }
-    let keys = (0..key_count).map(|_| reader.text().map(str::to_owned)).collect::<Result<Vec<_>>>()?;
-    let steering_count = reader.count(1)?;
-    let steering = (0..steering_count).map(|_| reader.varint()).collect::<Result<Vec<_>>>()?;
-    let opened = if reader.option()? { Some(reader.varint()?) } else { None };
-    Ok(IndexEntry { span, made, keys, steering, opened })
+
+    /// Reads the body of the entry, behind its type.
+    pub fn decode(reader: &mut Reader<'_>) -> Result<Self> {
+        Ok(Self { first: reader.varint()?, end: reader.varint()?, made: read_made(reader)? })
+    }
 }

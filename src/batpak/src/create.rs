@@ -99,6 +99,6 @@ pub(crate) fn finish_creation(inner: &Inner) -> Result<()> {
     if let Some(writer) = inner.writer.lock().as_ref() {
         writer.active.file.sync()?;
     }
-    let record = read::record_bytes(inner.storage.as_ref(), &location)?;
-    write_whole(inner.storage.as_ref(), meta::NAME, &meta::encode(&record)).map(drop)
+    let event = read::event_at(inner.storage.as_ref(), &location)?;
+    write_whole(inner.storage.as_ref(), meta::NAME, &meta::encode(event.record())).map(drop)
 }

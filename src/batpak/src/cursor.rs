@@ -1,7 +1,7 @@
 //! Goes through the events that match a query, a page at a time.
 
 use crate::error::{Error, Result};
-use crate::index::{Index, Plan, Query};
+use crate::index::{Index, Location, Plan, Query};
 use crate::read::{self, Event};
 use crate::store::{Inner, rewinds_since};
 
@@ -85,31 +85,32 @@ impl Cursor {
     }
 
     fn read_page(&mut self, inner: &Inner, count: usize) -> Result<Vec<Event>> {
+        let begun = (self.from, self.before);
         let count = count.min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        let (mut sequences, mut page_bytes, mut looked_at) = (Vec::new(), 0, 0);
-        let mut locations = Vec::new();
-        while sequences.len() < count && looked_at < EXAMINED_MAX && page_bytes < PAGE_BYTES_MAX && !self.is_done() {
+        // With each sequence, how many events were looked at to find it.
+        let (mut sequences, mut looked_at) = (Vec::new(), 0);
+        let mut looked_at_for = Vec::new();
+        while sequences.len() < count && looked_at < EXAMINED_MAX && !self.is_done() {
             let Some(sequence) = self.candidate(&inner.index)? else { continue };
             looked_at += 1;
             if self.plan.as_ref().is_some_and(|plan| plan.admits(sequence)) {
-                let location = inner.index.location(sequence)?;
-                page_bytes += u64::from(location.length);
-                locations.push(location);
                 sequences.push(sequence);
+                looked_at_for.push(looked_at);
             }
             self.pass(sequence);
         }
+        let mut locations = inner.index.locations(&sequences)?;
+        let fitting = fitting(&locations);
+        if let (Some(last), true) = (fitting.checked_sub(1), fitting < locations.len()) {
+            locations.truncate(fitting);
+            // The next page goes on from here.
+            (self.from, self.before) = begun;
+            sequences.get(last).into_iter().for_each(|last| self.pass(*last));
+            looked_at = looked_at_for.get(last).copied().unwrap_or(looked_at);
+        }
         self.examined += looked_at;
         let mut events = Vec::with_capacity(locations.len());
-        for (event, sequence) in read::events(&inner.files, &locations)?.into_iter().zip(sequences) {
-            if event.stamp.sequence != sequence {
-                return Err(Error::Damaged {
-                    file: inner.storage.describe(""),
-                    offset: 0,
-                    sequence: Some(sequence),
-                    reason: "another event lies where its index says that this one does".to_owned(),
-                });
-            }
+        for event in read::events(&inner.files, &locations)? {
             if self.query.admits(&event)? {
                 events.push(event);
             }
@@ -155,6 +156,17 @@ impl Cursor {
             self.from = sequence + 1;
         }
     }
+}
+
+/// How many of these a page has room for: at least one.
+fn fitting(locations: &[Location]) -> usize {
+    let mut before = 0;
+    let fits = |location: &&Location| {
+        let fits = before < PAGE_BYTES_MAX;
+        before += u64::from(location.length);
+        fits
+    };
+    locations.iter().take_while(fits).count()
 }
 
 /// The first sequence at or after a time: clocks ascend with sequences, and an id holds the milliseconds of its event's clock.

@@ -1,6 +1,6 @@
-//! Segments open for reading: a few at a time, however many there are.
+//! Segments open for reading: those read last, however many there are.
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -9,22 +9,38 @@ use crate::error::Result;
 use crate::segment;
 use crate::storage::{Mode, Storage, StorageFile};
 
-/// A process may have 1,024 files open, and most of them are not ours.
-const OPEN_MAX: usize = 16;
-
-/// The segments read last, most recent first.
+/// The segments read last.
 #[derive(Debug)]
 pub struct Files {
     storage: Arc<dyn Storage>,
+    most: usize,
     /// Held while a file is looked up or opened, never while it is read.
-    open: Mutex<VecDeque<(u64, Arc<dyn StorageFile>)>>,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    /// By first sequence; each with the number of its last use.
+    segments: HashMap<u64, (Arc<dyn StorageFile>, u64)>,
+    uses: u64,
+}
+
+impl Open {
+    fn keep(&mut self, first_sequence: u64, file: Arc<dyn StorageFile>, most: usize) {
+        self.uses += 1;
+        self.segments.insert(first_sequence, (file, self.uses));
+        if self.segments.len() > most {
+            let oldest = self.segments.iter().min_by_key(|(_, (_, used))| *used).map(|(segment, _)| *segment);
+            oldest.and_then(|oldest| self.segments.remove(&oldest));
+        }
+    }
 }
 
 impl Files {
     /// None is open yet.
     #[must_use]
     pub fn new(storage: Arc<dyn Storage>) -> Self {
-        Self { storage, open: Mutex::default() }
+        Self { most: storage.files_to_keep_open(), storage, open: Mutex::default() }
     }
 
     /// Where the files are.
@@ -35,28 +51,25 @@ impl Files {
 
     /// Takes in a segment that is open already: the one that is written to.
     pub fn keep(&self, first_sequence: u64, file: Arc<dyn StorageFile>) {
-        put_first(&mut self.open.lock(), first_sequence, file);
+        self.open.lock().keep(first_sequence, file, self.most);
     }
 
     /// The segment of this name.
     pub fn segment(&self, first_sequence: u64) -> Result<Arc<dyn StorageFile>> {
         let mut open = self.open.lock();
-        let known = open.iter().position(|(known, _)| *known == first_sequence).and_then(|at| open.remove(at));
-        let file = match known {
-            Some((_, file)) => file,
-            None => self.storage.open(&segment::path(first_sequence), Mode::Read)?,
-        };
-        put_first(&mut open, first_sequence, Arc::clone(&file));
+        let use_number = open.uses + 1;
+        open.uses = use_number;
+        if let Some((file, used)) = open.segments.get_mut(&first_sequence) {
+            *used = use_number;
+            return Ok(Arc::clone(file));
+        }
+        let file = self.storage.open(&segment::path(first_sequence), Mode::Read)?;
+        open.keep(first_sequence, Arc::clone(&file), self.most);
         Ok(file)
     }
 
     /// Closes them all, but those being read just now.
     pub fn close(&self) {
-        self.open.lock().clear();
+        self.open.lock().segments.clear();
     }
-}
-
-fn put_first(open: &mut VecDeque<(u64, Arc<dyn StorageFile>)>, first_sequence: u64, file: Arc<dyn StorageFile>) {
-    open.push_front((first_sequence, file));
-    open.truncate(OPEN_MAX);
 }

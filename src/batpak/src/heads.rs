@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::catalog::Caches;
+use crate::catalog::{Cache, IndexEntry, RunEntry};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::merkle::Tree;
@@ -19,7 +19,8 @@ const ENTRY_HEADER_BYTES: usize = 8;
 /// Far above any entry: a head has 64 peaks and a few numbers, and a segment few events that every open must know.
 const ENTRY_BYTES_MAX: usize = 1024 * 1024;
 const TYPE_HEAD: u8 = 1;
-const TYPE_CACHES: u8 = 2;
+const TYPE_INDEX: u8 = 2;
+const TYPE_RUN: u8 = 3;
 
 /// Why a head was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +91,7 @@ impl Head {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Entry {
     Head(Head),
-    Caches(Caches),
+    Cache(Cache),
 }
 
 impl Entry {
@@ -98,7 +99,8 @@ impl Entry {
         let mut reader = Reader::new(body, "entry of checkpoints");
         let entry = match reader.byte()? {
             TYPE_HEAD => Self::Head(Head::decode(&mut reader)?),
-            TYPE_CACHES => Self::Caches(Caches::decode(&mut reader)?),
+            TYPE_INDEX => Self::Cache(Cache::Index(IndexEntry::decode(&mut reader)?)),
+            TYPE_RUN => Self::Cache(Cache::Run(RunEntry::decode(&mut reader)?)),
             _ => return Err(reader.error("an unknown type of entry")),
         };
         reader.finish()?;
@@ -130,7 +132,7 @@ pub struct Heads {
     /// In the order in which they were written, with their offsets.
     pub heads: Vec<(u64, Head)>,
     /// What index files there are, in the order in which they came to be.
-    pub caches: Vec<Caches>,
+    pub caches: Vec<Cache>,
     /// Where the next entry belongs.
     pub end: u64,
     /// Bytes of a torn last entry behind it.
@@ -157,7 +159,7 @@ pub fn read(storage: &dyn Storage, journal_id: &[u8; 16]) -> Result<Option<Heads
     while let Some(body) = entry(&bytes, offset, journal_id) {
         match Entry::decode(body).map_err(|error| damaged(offset as u64, &error.to_string()))? {
             Entry::Head(head) => heads.push((offset as u64, head)),
-            Entry::Caches(found) => caches.push(found),
+            Entry::Cache(found) => caches.push(found),
         }
         offset += ENTRY_HEADER_BYTES + body.len();
     }
@@ -202,10 +204,19 @@ impl HeadWriter {
         self.append_body(&head.encode())
     }
 
-    /// Writes and syncs which index files came to be. They may be lost in a crash; they are made again then.
-    pub fn append_caches(&mut self, caches: &Caches) -> Result<()> {
-        let mut body = vec![TYPE_CACHES];
-        caches.encode(&mut body);
+    /// Writes and syncs which index file came to be. It may be lost in a crash, and is made again then.
+    pub fn append_cache(&mut self, cache: &Cache) -> Result<()> {
+        let mut body = Vec::new();
+        match cache {
+            Cache::Index(index) => {
+                body.push(TYPE_INDEX);
+                index.encode(&mut body);
+            }
+            Cache::Run(run) => {
+                body.push(TYPE_RUN);
+                run.encode(&mut body);
+            }
+        }
         self.append_body(&body)
     }
 

@@ -7,11 +7,11 @@ use std::thread::JoinHandle;
 use parking_lot::{Condvar, Mutex};
 
 use crate::cache::{self, CacheFile, CacheWriter, Made};
-use crate::catalog::{self, Caches, HEADS_DIRECTORY, IndexEntry, RunEntry};
+use crate::catalog::{self, Cache, HEADS_DIRECTORY, IndexEntry, RunEntry};
 use crate::error::{Error, Result};
 use crate::heads::HeadWriter;
 use crate::index::runs::{HeadEntry, Merge, Run, Source};
-use crate::index::{Index, Part, Runs, Sealed, Span, Tail, content, heads_of};
+use crate::index::{Index, Part, Runs, Sealed, Span, Tail, content};
 use crate::storage::{Storage, missing_is_none, remove_if_there};
 
 /// Makes index files, one segment after the other.
@@ -117,41 +117,35 @@ impl Indexer {
     /// Puts every part that is in no file yet into one. A failure is kept, and the parts stay in memory.
     pub fn catch_up(&self, index: &Index) {
         let _making = self.making.lock();
-        let mut outcome = Ok(());
-        while let Some(part) = index.first_collected() {
-            outcome = part.collected().map_or(Ok(()), |tail| self.seal(index, tail));
-            if outcome.is_err() {
-                break;
+        self.state.lock().failed = None;
+        let work = || {
+            while let Some(part) = index.first_collected() {
+                part.collected().map_or(Ok(()), |tail| self.seal(index, tail))?;
             }
-        }
-        let outcome = outcome.and_then(|()| self.extend_runs(index));
-        self.state.lock().failed = outcome.err();
+            self.extend_runs(index)
+        };
+        // Kept for whoever asks: nobody waits for this.
+        let _ = self.keep_failure(work());
     }
 
     /// Writes the index of the tail, whose segment is not sealed: so that the next open need not read it. After a failure that open reads more.
     pub fn save_tail(&self, index: &Index) {
         let _making = self.making.lock();
         let tail = index.with_tail(|tail| tail.clone());
-        if let Err(error) = self.seal(index, &tail) {
-            self.state.lock().failed = Some(error);
-        }
+        let _ = self.keep_failure(self.seal(index, &tail));
     }
 
     /// Indexes a segment again whose file has other metadata keys.
     pub fn reindex(&self, index: &Index, tail: &Tail) -> Result<()> {
         let _making = self.making.lock();
-        self.unless_refused(self.seal(index, tail))
+        self.keep_failure(self.seal(index, tail))
     }
 
-    /// Files that the disk refuses are for the next open to make; anything else is an error.
-    fn unless_refused(&self, outcome: Result<()>) -> Result<()> {
-        match outcome {
-            Err(refusal @ Error::Storage(_)) => {
-                self.state.lock().failed = Some(refusal);
-                Ok(())
-            }
-            other => other,
-        }
+    /// Keeps a failure for `failure`. What the disk refuses is for the next open to make, and no error.
+    fn keep_failure(&self, outcome: Result<()>) -> Result<()> {
+        let Err(error) = outcome else { return Ok(()) };
+        self.state.lock().failed = Some(error.clone());
+        if matches!(error, Error::Storage(_)) { Ok(()) } else { Err(error) }
     }
 
     fn seal(&self, index: &Index, tail: &Tail) -> Result<()> {
@@ -184,7 +178,7 @@ impl Indexer {
             |writer| writer.write(&made_from),
             |made| {
                 entry.made = made;
-                self.heads.lock().append_caches(&Caches { index: Some(entry.clone()), run: None })
+                self.heads.lock().append_cache(&Cache::Index(entry.clone()))
             },
         )?;
         index.replace(Arc::new(Sealed::new(Arc::clone(home), entry)));
@@ -201,7 +195,7 @@ impl Indexer {
     /// Has the runs reach as far as the sealed segments.
     pub fn complete_runs(&self, index: &Index) -> Result<()> {
         let _making = self.making.lock();
-        self.unless_refused(self.extend_runs(index))
+        self.keep_failure(self.extend_runs(index))
     }
 
     fn extend_runs(&self, index: &Index) -> Result<()> {
@@ -210,7 +204,7 @@ impl Indexer {
         for part in index.parts_from(index.runs().end()) {
             let span = part.span();
             let Some(sealed) = part.sealed().filter(|_| span.segment != tail_segment) else { break };
-            let heads = sealed.with(heads_of)?;
+            let heads = sealed.heads()?;
             let runs = match self.merge(index, &heads, span.next()) {
                 Err(Error::IndexDamaged { .. }) => {
                     // Nothing is lost: what the runs knew is in the indexes of the segments.
@@ -252,7 +246,7 @@ impl Indexer {
             |writer| write_merged(Merge::new(sources), writer),
             |made| {
                 entry.made = made;
-                self.heads.lock().append_caches(&Caches { index: None, run: Some(entry.clone()) })
+                self.heads.lock().append_cache(&Cache::Run(entry.clone()))
             },
         )?;
         let map = home.storage.map(&path)?;
@@ -271,9 +265,9 @@ fn write_merged(mut merge: Merge<'_>, writer: &mut CacheWriter<'_>) -> Result<()
 }
 
 /// Maps the runs that tile the events from 0 on, as the entries tell; `None` if a file is missing or not what it should be.
-pub(crate) fn find_runs(index: &Index, caches: &[Caches]) -> Option<Runs> {
+pub(crate) fn find_runs(index: &Index, caches: &[Cache]) -> Option<Runs> {
     let home = index.home();
-    let entries: Vec<&RunEntry> = caches.iter().filter_map(|caches| caches.run.as_ref()).collect();
+    let entries: Vec<&RunEntry> = caches.iter().filter_map(Cache::run).collect();
     let Some(last) = entries.last() else { return Some(Runs::default()) };
     let (mut runs, mut end) = (Vec::new(), last.end);
     while end > 0 {

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use crate::cache::Made;
-use crate::catalog::{Caches, IndexEntry, index_name, is_index};
+use crate::catalog::{Cache, IndexEntry, index_name, is_index};
 use crate::error::{Error, Result};
 use crate::files::Files;
 use crate::frontier;
@@ -143,7 +142,7 @@ pub fn load(storage: &Arc<dyn Storage>, loading: &Loading) -> Result<Loaded> {
         writes: loading.mode != Mode::Read,
         rebuilt: AtomicU64::new(0),
     };
-    let newest_keys = caches.iter().rev().find_map(|caches| caches.index.as_ref()).map(|entry| entry.keys.clone());
+    let newest_keys = caches.iter().rev().find_map(Cache::index).map(|entry| entry.keys.clone());
     let mut loader = Loader {
         home: Arc::new(home),
         mode: loading.mode,
@@ -204,8 +203,8 @@ struct Loader {
 }
 
 /// The newest entry about the index of a segment.
-fn entry_of(caches: &[Caches], segment: u64) -> Option<&IndexEntry> {
-    caches.iter().rev().filter_map(|caches| caches.index.as_ref()).find(|entry| entry.span.segment == segment)
+fn entry_of(caches: &[Cache], segment: u64) -> Option<&IndexEntry> {
+    caches.iter().rev().filter_map(Cache::index).find(|entry| entry.span.segment == segment)
 }
 
 impl Loader {
@@ -225,7 +224,7 @@ impl Loader {
     }
 
     /// Takes in a sealed segment without reading it, if its index is known.
-    fn sealed(&mut self, span: Span, next: u64, heads: &Heads, caches: &[Caches], listed: &Listed) -> Result<()> {
+    fn sealed(&mut self, span: Span, next: u64, heads: &Heads, caches: &[Cache], listed: &Listed) -> Result<()> {
         let start = span.first;
         let count = next.checked_sub(start).and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0);
         let count = count.ok_or_else(|| self.damaged(next, 0, start, "the segment's name cannot be"))?;
@@ -245,17 +244,12 @@ impl Loader {
                 self.steering.extend_from_slice(&entry.steering);
                 self.opened = entry.opened.or(self.opened);
                 let home = Arc::clone(&self.home);
-                let part = if entry.keys == self.keys || self.mode == Mode::Read {
-                    if !Self::is_there(entry, listed) {
-                        self.missing.push(start);
-                    }
-                    Sealed::new(home, entry.clone())
-                } else {
+                if entry.keys != self.keys && self.mode != Mode::Read {
                     self.stale.push(start);
-                    let made = Made { bytes: 0, digest: [0; 32] };
-                    Sealed::unbelieved(home, IndexEntry { keys: self.keys.clone(), made, ..entry.clone() })
-                };
-                self.parts.push(Arc::new(part));
+                } else if !Self::is_there(entry, listed) {
+                    self.missing.push(start);
+                }
+                self.parts.push(Arc::new(Sealed::new(home, entry.clone())));
             }
             _ => {
                 let tail = replay::segment(self.home.storage.as_ref(), &self.home.journal_id, &span, &self.keys)?;
@@ -269,7 +263,7 @@ impl Loader {
     }
 
     /// Reads the last segment, but for what an index of it knows that was written at a clean close.
-    fn last(&mut self, start: u64, bytes: u64, caches: &[Caches], listed: &Listed) -> Result<(Replay, LastSegment)> {
+    fn last(&mut self, start: u64, bytes: u64, caches: &[Cache], listed: &Listed) -> Result<(Replay, LastSegment)> {
         let path = segment::path(start);
         let storage = Arc::clone(&self.home.storage);
         let name = storage.describe(&path);
@@ -329,10 +323,9 @@ impl Loader {
         let Some(last) = first.checked_sub(1) else { return Ok(Order::new(self.home.journal_id)) };
         let parts =
             Index::new(Arc::clone(&self.home), self.parts.clone(), Tail::new(first, first, 0, &[]), Runs::default());
-        let record = read::record_bytes(self.home.storage.as_ref(), &parts.location(last)?)?;
-        let event = read::Event::from_record(&record)?;
+        let event = read::event_at(self.home.storage.as_ref(), &parts.location(last)?)?;
         let header = Header::decode(event.header())?;
-        if header.stamp.sequence != last || header.journal_id != self.home.journal_id {
+        if header.journal_id != self.home.journal_id {
             return Err(self.damaged(first, 0, last, "another event lies where its index says that this one does"));
         }
         Ok(Order::after(&header))
@@ -412,8 +405,12 @@ fn check_meta(storage: &dyn Storage, index: &Index) -> Result<()> {
     let file = missing_is_none(storage.open(meta::NAME, Mode::Read))?.ok_or_else(|| damaged("the file is missing"))?;
     let bytes = read_all(file.as_ref())?;
     let copy = meta::decode(&bytes, &storage.describe(meta::NAME))?;
-    let original = if index.is_empty() { None } else { Some(read::record_bytes(storage, &index.location(0)?)?) };
-    if original.as_deref() == Some(copy) { Ok(()) } else { Err(damaged("it is not a copy of event 0")) }
+    let original = if index.is_empty() { None } else { Some(read::event_at(storage, &index.location(0)?)?) };
+    if original.as_ref().map(read::Event::record) == Some(copy) {
+        Ok(())
+    } else {
+        Err(damaged("it is not a copy of event 0"))
+    }
 }
 
 /// Whether the last segment was sealed, and its successor never begun.

@@ -300,8 +300,8 @@ fn write_meta(storage: &dyn Storage, loaded: &Loaded) -> Result<()> {
     if loaded.index.is_empty() {
         return Ok(());
     }
-    let record = read::record_bytes(storage, &loaded.index.location(0)?)?;
-    write_whole(storage, meta::NAME, &meta::encode(&record)).map(drop)
+    let event = read::event_at(storage, &loaded.index.location(0)?)?;
+    write_whole(storage, meta::NAME, &meta::encode(event.record())).map(drop)
 }
 
 /// Makes the index files that are missing, or that lack declared metadata keys, and the runs of entity heads.
@@ -316,8 +316,7 @@ fn make_indexes(indexer: &Indexer, loaded: &Loaded) -> Result<()> {
         let span = part.span();
         let Some(sealed) = part.sealed() else { continue };
         if loaded.stale.contains(&span.segment) {
-            let keys = &sealed.entry().keys;
-            let tail = replay::segment(index.home().storage.as_ref(), &loaded.journal_id, &span, keys)?;
+            let tail = replay::segment(index.home().storage.as_ref(), &loaded.journal_id, &span, &index.keys())?;
             indexer.reindex(index, &tail)?;
         } else if loaded.missing.contains(&span.segment) {
             sealed.with(|_| Some(()))?;

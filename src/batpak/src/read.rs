@@ -10,7 +10,7 @@ use crate::index::Location;
 use crate::kind::Kind;
 use crate::record::Record;
 use crate::segment;
-use crate::storage::{Mode, Storage};
+use crate::storage::{Mode, Storage, StorageFile};
 
 /// Events that lie closer together than this are read in one go.
 const GAP_BYTES_MAX: u64 = 4096;
@@ -58,8 +58,8 @@ fn range_in(whole: &[u8], part: &[u8]) -> Range<usize> {
 
 impl Event {
     /// Takes a record apart, and checks that the header commits to its payload.
-    pub fn from_record(bytes: &[u8]) -> Result<Self> {
-        let record = Record::decode(bytes)?;
+    pub fn from_record(bytes: Box<[u8]>) -> Result<Self> {
+        let record = Record::decode(&bytes)?;
         let header = Header::decode(record.header)?;
         if !record.fits(&header) {
             return Err(Error::InvalidEncoding {
@@ -69,11 +69,11 @@ impl Event {
             });
         }
         Ok(Self {
-            header: range_in(bytes, record.header),
-            entity: range_in(bytes, header.entity.as_bytes()),
-            scope: range_in(bytes, header.scope.as_bytes()),
-            private: range_in(bytes, record.private),
-            payload: range_in(bytes, record.payload),
+            header: range_in(&bytes, record.header),
+            entity: range_in(&bytes, header.entity.as_bytes()),
+            scope: range_in(&bytes, header.scope.as_bytes()),
+            private: range_in(&bytes, record.private),
+            payload: range_in(&bytes, record.payload),
             event_hash: record.event_hash(),
             journal_id: header.journal_id,
             kind: header.kind,
@@ -85,7 +85,7 @@ impl Event {
             payload_commitment: header.payload_commitment,
             salt: record.salt,
             stamp: header.stamp,
-            record: bytes.into(),
+            record: bytes,
         })
     }
 
@@ -146,29 +146,33 @@ fn damaged(storage: &dyn Storage, location: &Location, reason: &str) -> Error {
 }
 
 /// Checks a record against the index and takes it apart.
-fn event_from(storage: &dyn Storage, location: &Location, bytes: &[u8]) -> Result<Event> {
+fn event_from(storage: &dyn Storage, location: &Location, bytes: Box<[u8]>) -> Result<Event> {
     let event = Event::from_record(bytes).map_err(|error| damaged(storage, location, &error.to_string()))?;
     if event.event_hash != location.hash {
         return Err(damaged(storage, location, "the event changed on disk since the journal was opened"));
     }
+    if event.stamp.sequence != location.sequence {
+        return Err(damaged(storage, location, "another event lies where its index says that this one does"));
+    }
     Ok(event)
 }
 
-/// The bytes of one record, checked.
-pub fn record_bytes(storage: &dyn Storage, location: &Location) -> Result<Vec<u8>> {
-    let file = storage.open(&segment::path(location.segment), Mode::Read)?;
+/// One event, from the segment that it is in.
+fn event_in(storage: &dyn Storage, file: &dyn StorageFile, location: &Location) -> Result<Event> {
     let mut bytes = vec![0; location.length as usize];
     let filled = file.read_at(&mut bytes, location.offset)?;
     bytes.truncate(filled);
-    event_from(storage, location, &bytes)?;
-    Ok(bytes)
+    event_from(storage, location, bytes.into())
+}
+
+/// One event, whose segment need not be open for reading yet.
+pub fn event_at(storage: &dyn Storage, location: &Location) -> Result<Event> {
+    event_in(storage, storage.open(&segment::path(location.segment), Mode::Read)?.as_ref(), location)
 }
 
 /// One event.
 pub fn event(files: &Files, location: &Location) -> Result<Event> {
-    let mut bytes = vec![0; location.length as usize];
-    let filled = files.segment(location.segment)?.read_at(&mut bytes, location.offset)?;
-    event_from(files.storage(), location, bytes.get(..filled).unwrap_or_default())
+    event_in(files.storage(), files.segment(location.segment)?.as_ref(), location)
 }
 
 /// Many events, in the order given; neighbours on disk are read together.
@@ -190,15 +194,19 @@ pub fn events(files: &Files, locations: &[Location]) -> Result<Vec<Event>> {
         };
         let more = rest.iter().skip(1).take_while(|location| near(&mut end, location)).count();
         let (run, after) = rest.split_at(more + 1);
+        rest = after;
+        if more == 0 {
+            events.push(event(files, first)?);
+            continue;
+        }
         let mut bytes = vec![0; usize::try_from(end - first.offset).unwrap_or(0)];
         let filled = files.segment(first.segment)?.read_at(&mut bytes, first.offset)?;
         bytes.truncate(filled);
         for location in run {
             let from = usize::try_from(location.offset - first.offset).unwrap_or(usize::MAX);
             let record = bytes.get(from..).and_then(|rest| rest.get(..location.length as usize)).unwrap_or_default();
-            events.push(event_from(files.storage(), location, record)?);
+            events.push(event_from(files.storage(), location, record.into())?);
         }
-        rest = after;
     }
     Ok(events)
 }

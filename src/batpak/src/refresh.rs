@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::catalog::Cache;
 use crate::error::{Error, Result};
 use crate::frontier;
 use crate::heads;
@@ -144,7 +145,7 @@ fn last_stands(inner: &Inner) -> Result<bool> {
         return Ok(true);
     }
     let location = inner.index.location(span.next() - 1)?;
-    match missing_is_none(read::record_bytes(inner.storage.as_ref(), &location)) {
+    match missing_is_none(read::event_at(inner.storage.as_ref(), &location)) {
         Ok(found) => Ok(found.is_some()),
         Err(Error::Damaged { .. }) => Ok(false),
         Err(error) => Err(error),
@@ -162,7 +163,7 @@ fn adopt_indexes(inner: &Inner) -> Result<()> {
     let Some(heads) = heads::read(inner.storage.as_ref(), &inner.journal_id)? else { return Ok(()) };
     while let Some(part) = index.first_collected() {
         let span = part.span();
-        let mut entries = heads.caches.iter().rev().filter_map(|caches| caches.index.as_ref());
+        let mut entries = heads.caches.iter().rev().filter_map(Cache::index);
         let entry = entries.find(|entry| entry.span.segment == span.segment && entry.span.next() == span.next());
         let Some(entry) = entry else { break };
         index.replace(Arc::new(Sealed::new(Arc::clone(index.home()), entry.clone())));

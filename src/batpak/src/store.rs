@@ -1,5 +1,6 @@
 //! One journal, open.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -103,13 +104,35 @@ impl Inner {
         let all = self.index.len();
         if self.config.durable_only { all.min(self.durable_seen.load(Ordering::Acquire)) } else { all }
     }
+}
 
-    /// Whether an event may be seen.
-    fn check_visible(&self, sequence: u64) -> Result<()> {
-        if sequence < self.visible() {
-            return Ok(());
+/// What an event is named by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reference {
+    /// Its place in the journal.
+    Sequence(u64),
+    /// Its id.
+    Id(EventId),
+}
+
+impl From<u64> for Reference {
+    fn from(sequence: u64) -> Self {
+        Self::Sequence(sequence)
+    }
+}
+
+impl From<EventId> for Reference {
+    fn from(id: EventId) -> Self {
+        Self::Id(id)
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sequence(sequence) => sequence.fmt(f),
+            Self::Id(id) => f.write_str(&crate::hash::hex(id)),
         }
-        Err(Error::EventNotFound { reference: sequence.to_string() })
     }
 }
 
@@ -309,31 +332,20 @@ impl Store {
         self.inner.closed.load(Ordering::Acquire)
     }
 
-    /// The sequence of an event id.
-    pub fn sequence_of(&self, id: &EventId) -> Result<u64> {
-        let not_found = || Error::EventNotFound { reference: crate::hash::hex(id) };
-        self.reading(|inner| {
-            let sequence = inner.index.sequence_of(id)?.ok_or_else(not_found)?;
-            inner.check_visible(sequence).map_err(|_| not_found())?;
-            Ok(sequence)
-        })
-    }
-
     /// One event.
-    pub fn get(&self, sequence: u64) -> Result<Event> {
+    pub fn get(&self, reference: impl Into<Reference>) -> Result<Event> {
+        let reference = reference.into();
         self.reading(|inner| {
-            inner.check_visible(sequence)?;
-            let location = inner.index.location(sequence)?;
-            let event = read::event(&inner.files, &location)?;
-            if event.stamp.sequence == sequence {
-                return Ok(event);
-            }
-            Err(Error::Damaged {
-                file: inner.storage.describe(&crate::segment::path(location.segment)),
-                offset: location.offset,
-                sequence: Some(sequence),
-                reason: "another event lies where its index says that this one does".to_owned(),
-            })
+            let not_found = || Error::EventNotFound { reference: reference.to_string() };
+            let location = match reference {
+                Reference::Sequence(sequence) if sequence >= inner.visible() => return Err(not_found()),
+                Reference::Sequence(sequence) => inner.index.location(sequence)?,
+                Reference::Id(id) => {
+                    let found = inner.index.find(&id)?.filter(|location| location.sequence < inner.visible());
+                    found.ok_or_else(not_found)?
+                }
+            };
+            read::event(&inner.files, &location)
         })
     }
 

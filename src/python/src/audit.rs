@@ -189,8 +189,7 @@ pub fn start_audit(
     includes: Vec<String>,
 ) -> PyResult<Py<AuditHook>> {
     let core = store.store();
-    let sequence = mapped(py, core.sequence_of(&run_id))?;
-    let started = detached(py, || core.get(sequence))?;
+    let started = detached(py, || core.get(run_id))?;
     let hook = AuditHook {
         coordinate: mapped(py, Coordinate::new(started.entity(), started.scope()))?,
         store: core,

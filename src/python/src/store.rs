@@ -7,6 +7,7 @@ use std::time::Duration;
 use batpak_core::header::Promise;
 use batpak_core::index::Query;
 use batpak_core::receipt::{Committed, Receipt};
+use batpak_core::store::Reference;
 use batpak_core::verification::Verification;
 use batpak_core::verify::receipt::alone;
 use batpak_core::{Config, Store};
@@ -75,23 +76,20 @@ impl CoreStore {
         }
         Ok(())
     }
+}
 
-    fn sequence_of(&self, py: Python<'_>, reference: &Bound<'_, PyAny>) -> PyResult<u64> {
-        if reference.is_exact_instance_of::<PyInt>() {
-            // Not the number itself: Python refuses to print a very long one.
-            let none = || batpak_core::Error::EventNotFound { reference: "of a sequence outside 0..2^64".to_owned() };
-            return reference.extract().map_err(|_| crate::errors::to_python(py, &none()));
-        }
-        let id = if let Ok(text) = reference.cast::<PyString>() {
-            let uuid = types(py)?.uuid.bind(py).call1((text,)).map_err(|_| {
-                plain(py, "InvalidInput", "an event is named by a UUID, its text, its 16 bytes, or an int sequence")
-            })?;
-            id16(&uuid, "the event id")?
-        } else {
-            id16(reference, "the event id")?
-        };
-        mapped(py, self.store.sequence_of(&id))
+/// An event by its sequence or id.
+fn reference_of(py: Python<'_>, reference: &Bound<'_, PyAny>) -> PyResult<Reference> {
+    if reference.is_exact_instance_of::<PyInt>() {
+        // Not the number itself: Python refuses to print a very long one.
+        let none = || batpak_core::Error::EventNotFound { reference: "of a sequence outside 0..2^64".to_owned() };
+        return reference.extract().map(Reference::Sequence).map_err(|_| crate::errors::to_python(py, &none()));
     }
+    let Ok(text) = reference.cast::<PyString>() else { return Ok(Reference::Id(id16(reference, "the event id")?)) };
+    let uuid = types(py)?.uuid.bind(py).call1((text,)).map_err(|_| {
+        plain(py, "InvalidInput", "an event is named by a UUID, its text, its 16 bytes, or an int sequence")
+    })?;
+    Ok(Reference::Id(id16(&uuid, "the event id")?))
 }
 
 /// A verdict as the dataclass of `batpak/_verification.py`.
@@ -231,8 +229,8 @@ impl CoreStore {
 
     /// One event.
     fn get(&self, py: Python<'_>, reference: &Bound<'_, PyAny>) -> PyResult<Event> {
-        let sequence = self.sequence_of(py, reference)?;
-        let event = detached(py, || self.store.get(sequence))?;
+        let reference = reference_of(py, reference)?;
+        let event = detached(py, || self.store.get(reference))?;
         Ok(Event::new(py, event, &self.restore))
     }
 
@@ -294,8 +292,8 @@ impl CoreStore {
         reference: &Bound<'_, PyAny>,
         #[pyo3(from_py_with = optional_u64)] limit: Option<u64>,
     ) -> PyResult<Ancestors> {
-        let sequence = self.sequence_of(py, reference)?;
-        let event = detached(py, || self.store.get(sequence))?;
+        let reference = reference_of(py, reference)?;
+        let event = detached(py, || self.store.get(reference))?;
         Ok(Ancestors::new(self.store(), self.restore.clone_ref(py), event, limit.unwrap_or(u64::MAX)))
     }
 

@@ -8,9 +8,10 @@
 //! ```
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use super::part::{Field, Part as _, Place, Span, Wanted};
-use super::runs::{HeadEntry, name_hash};
+use super::runs::HeadEntry;
 use super::set::Set;
 use super::tail::Tail;
 use crate::cache::CacheFile;
@@ -83,6 +84,14 @@ fn decode_list(bytes: &[u8], count: u32) -> Option<Set> {
     }
 }
 
+/// The last number of a list, without decoding the others.
+fn last_of_list(bytes: &[u8], count: u32) -> Option<u32> {
+    match bytes.split_last_chunk::<4>() {
+        Some((before, last)) if before.first() == Some(&LIST_SORTED) => Some(u32::from_le_bytes(*last)),
+        _ => decode_list(bytes, count)?.previous(count.checked_sub(1)?),
+    }
+}
+
 fn numbers_of(set: &Set) -> Vec<u32> {
     match set {
         Set::Sorted(list) => list.clone(),
@@ -151,7 +160,7 @@ fn columns(out: &mut Vec<u8>, base: Option<&Layout>, tail: &Tail) -> Option<()> 
     let numbers = 0..tail.span().count;
     out.extend_from_slice(copied(|base| base.places, 8)?);
     for number in numbers.clone() {
-        let place = tail.place(number).ok()?;
+        let (place, _) = tail.record(number).ok()?;
         out.extend_from_slice(&place.offset.to_le_bytes());
         out.extend_from_slice(&place.length.to_le_bytes());
     }
@@ -213,17 +222,34 @@ impl Layout {
         (at == file.len()).then_some(Self { file, span, keys, places, ids, hashes, dictionaries })
     }
 
-    /// Where a record lies.
+    /// Where a record lies, and the hash of its event.
     #[must_use]
-    pub fn place(&self, number: u32) -> Option<Place> {
+    pub fn record(&self, number: u32) -> Option<(Place, Hash)> {
         let [o0, o1, o2, o3, l0, l1, l2, l3] = self.file.element(self.places, number as usize)?;
-        Some(Place { offset: u32::from_le_bytes([o0, o1, o2, o3]), length: u32::from_le_bytes([l0, l1, l2, l3]) })
+        let place =
+            Place { offset: u32::from_le_bytes([o0, o1, o2, o3]), length: u32::from_le_bytes([l0, l1, l2, l3]) };
+        Some((place, self.file.element(self.hashes, number as usize)?))
     }
 
     /// The id of an event.
     #[must_use]
     pub fn id(&self, number: u32) -> Option<EventId> {
         self.file.element(self.ids, number as usize)
+    }
+
+    /// How many ids are before this one.
+    #[must_use]
+    pub fn lower_bound_of_id(&self, id: &EventId) -> Option<u32> {
+        let (mut from, mut to) = (0, self.span.count);
+        while from < to {
+            let middle = u32::midpoint(from, to);
+            match self.id(middle)?.cmp(id) {
+                Ordering::Less => from = middle + 1,
+                Ordering::Equal => return Some(middle),
+                Ordering::Greater => to = middle,
+            }
+        }
+        Some(from)
     }
 
     /// Up to `count` hashes from an event on.
@@ -257,9 +283,13 @@ impl Layout {
         self.file.get(self.bounds(term_ends, blob, lists, place)?)
     }
 
-    fn list(&self, dictionary: &Dictionary, place: usize) -> Option<Set> {
+    fn list_bytes(&self, dictionary: &Dictionary, place: usize) -> Option<&[u8]> {
         let Dictionary { list_ends, lists, end, .. } = *dictionary;
-        decode_list(self.file.get(self.bounds(list_ends, lists, end, place)?)?, self.span.count)
+        self.file.get(self.bounds(list_ends, lists, end, place)?)
+    }
+
+    fn list(&self, dictionary: &Dictionary, place: usize) -> Option<Set> {
+        decode_list(self.list_bytes(dictionary, place)?, self.span.count)
     }
 
     /// Number of terms before `term`.
@@ -320,16 +350,16 @@ impl Layout {
         let at = |place| Some((self.term(dictionary, place)?.to_vec(), self.list(dictionary, place)?));
         (0..dictionary.terms).map(at).collect()
     }
-}
 
-/// The last event of each entity of a part, by hash of the name.
-#[must_use]
-pub fn heads_of(layout: &Layout) -> Option<Vec<HeadEntry>> {
-    let head = |(term, set): &(Vec<u8>, Set)| {
-        let last = set.previous(layout.span.count.checked_sub(1)?)?;
-        Some(HeadEntry { name: name_hash(term), sequence: layout.span.first + u64::from(last) })
-    };
-    let mut heads: Vec<HeadEntry> = layout.lists(&Field::Entity)?.iter().map(head).collect::<Option<_>>()?;
-    heads.sort_unstable();
-    Some(heads)
+    /// The last event of each entity, in the order of a run.
+    #[must_use]
+    pub fn heads(&self) -> Option<Vec<HeadEntry>> {
+        let dictionary = self.dictionary(&Field::Entity)?;
+        let head = |place| {
+            let last = last_of_list(self.list_bytes(dictionary, place)?, self.span.count)?;
+            Some(HeadEntry::new(self.term(dictionary, place)?, self.span.first + u64::from(last)))
+        };
+        let heads: Vec<HeadEntry> = (0..dictionary.terms).map(head).collect::<Option<_>>()?;
+        Some(HeadEntry::sorted(heads.into_iter()))
+    }
 }

@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 
 use parking_lot::RwLock;
 
-pub use layout::{Layout, content, heads_of};
+pub use layout::{Layout, content};
 pub use part::{Field, Part, Place, Span, Wanted};
 pub use query::{Plan, Query};
 pub use sealed::{Home, Sealed};
@@ -112,8 +112,7 @@ fn number_in(part: &dyn Part, sequence: u64) -> u32 {
 
 fn location_in(part: &dyn Part, sequence: u64) -> Result<Location> {
     let number = number_in(part, sequence);
-    let Place { offset, length } = part.place(number)?;
-    let hash = part.hashes(number, 1)?.first().copied().ok_or_else(|| not_found(sequence))?;
+    let (Place { offset, length }, hash) = part.record(number)?;
     Ok(Location { sequence, segment: part.span().segment, offset: u64::from(offset), length, hash })
 }
 
@@ -276,8 +275,7 @@ impl Index {
 
     /// The hash of an event.
     pub fn hash_of(&self, sequence: u64) -> Result<Hash> {
-        let hashes = self.ask(sequence, |part| part.hashes(number_in(part, sequence), 1))?;
-        hashes.first().copied().ok_or_else(|| not_found(sequence))
+        Ok(self.location(sequence)?.hash)
     }
 
     /// Up to `count` hashes from an event on; fewer at the end of a part, none behind the last event.
@@ -290,10 +288,16 @@ impl Index {
 
     /// The first sequence whose id is not before this one: ids ascend with sequences.
     pub fn lower_bound(&self, id: &EventId) -> Result<u64> {
+        self.ask_by_id(id, |part| Ok(part.span().first + u64::from(part.lower_bound(id)?)))
+            .map(Option::unwrap_or_default)
+    }
+
+    /// Asks the part that an id belongs into; `None` if it is before all others.
+    fn ask_by_id<T>(&self, id: &EventId, question: impl Fn(&dyn Part) -> Result<T>) -> Result<Option<T>> {
         let state = self.state.read();
         let tail = state.tail.span();
         if tail.count > 0 && state.tail.id(0)? <= *id {
-            return bound_in(&state.tail, id);
+            return question(&state.tail).map(Some);
         }
         let parts = state.parts.clone();
         drop(state);
@@ -306,19 +310,19 @@ impl Index {
                 _ => to = middle,
             }
         }
-        match from.checked_sub(1).and_then(|at| parts.get(at)) {
-            Some(part) => bound_in(part.as_ref(), id),
-            None => Ok(0),
-        }
+        from.checked_sub(1).and_then(|at| parts.get(at)).map(|part| question(part.as_ref())).transpose()
     }
 
-    /// The sequence of an id.
-    pub fn sequence_of(&self, id: &EventId) -> Result<Option<u64>> {
-        let sequence = self.lower_bound(id)?;
-        if sequence >= self.len() {
-            return Ok(None);
-        }
-        Ok((self.id_of(sequence)? == *id).then_some(sequence))
+    /// Where the event with this id lies.
+    pub fn find(&self, id: &EventId) -> Result<Option<Location>> {
+        let found = self.ask_by_id(id, |part| {
+            let (span, number) = (part.span(), part.lower_bound(id)?);
+            if number >= span.count || part.id(number)? != *id {
+                return Ok(None);
+            }
+            location_in(part, span.first + u64::from(number)).map(Some)
+        });
+        Ok(found?.flatten())
     }
 
     /// The last event of an entity, if it is in the tail.
@@ -358,19 +362,4 @@ impl Index {
         let counts = parts.iter().map(|part| Ok(part.find(field, wanted)?.map_or(0, |set| set.len() as u64)));
         Ok(counts.collect::<Result<Vec<_>>>()?.into_iter().sum::<u64>() + tail)
     }
-}
-
-/// The first sequence of a part whose id is not before this one; the one after its last if there is none.
-fn bound_in(part: &dyn Part, id: &EventId) -> Result<u64> {
-    let span = part.span();
-    let (mut from, mut to) = (0, span.count);
-    while from < to {
-        let middle = u32::midpoint(from, to);
-        if part.id(middle)? < *id {
-            from = middle + 1;
-        } else {
-            to = middle;
-        }
-    }
-    Ok(span.first + u64::from(from))
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use super::runs::HeadEntry;
 use super::sealed::Sealed;
 use super::set::Set;
 use super::tail::Tail;
@@ -101,11 +102,14 @@ pub trait Part: Debug + Send + Sync {
     /// Which events these are.
     fn span(&self) -> Span;
 
-    /// Where a record lies.
-    fn place(&self, number: u32) -> Result<Place>;
+    /// Where a record lies, and the hash of its event.
+    fn record(&self, number: u32) -> Result<(Place, Hash)>;
 
     /// The id of an event.
     fn id(&self, number: u32) -> Result<EventId>;
+
+    /// How many ids are before this one: ids ascend with numbers.
+    fn lower_bound(&self, id: &EventId) -> Result<u32>;
 
     /// Up to `count` hashes from an event on.
     fn hashes(&self, number: u32, count: usize) -> Result<Vec<Hash>>;
@@ -115,6 +119,9 @@ pub trait Part: Debug + Send + Sync {
 
     /// The terms of a field, ascending; empty if it is not indexed here.
     fn terms(&self, field: &Field) -> Result<Vec<Vec<u8>>>;
+
+    /// The last event of each entity, in the order of a run.
+    fn heads(&self) -> Result<Vec<HeadEntry>>;
 
     /// The part itself, if it is still as it was collected, and in no file.
     fn collected(&self) -> Option<&Tail> {

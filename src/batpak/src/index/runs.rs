@@ -21,6 +21,12 @@ pub fn name_hash(entity: &[u8]) -> NameHash {
     hash
 }
 
+/// The number that the first half of a hash is.
+fn leading(name: &NameHash) -> u64 {
+    let [n0, n1, n2, n3, n4, n5, n6, n7, ..] = *name;
+    u64::from_be_bytes([n0, n1, n2, n3, n4, n5, n6, n7])
+}
+
 /// An entity and its last event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HeadEntry {
@@ -31,6 +37,20 @@ pub struct HeadEntry {
 }
 
 impl HeadEntry {
+    /// Of an entity by its name.
+    #[must_use]
+    pub fn new(entity: &[u8], sequence: u64) -> Self {
+        Self { name: name_hash(entity), sequence }
+    }
+
+    /// In the order of a run.
+    #[must_use]
+    pub fn sorted(entries: impl Iterator<Item = Self>) -> Vec<Self> {
+        let mut entries: Vec<Self> = entries.collect();
+        entries.sort_unstable();
+        entries
+    }
+
     /// The 24 bytes.
     #[must_use]
     pub fn encode(&self) -> [u8; ENTRY_BYTES] {
@@ -84,28 +104,21 @@ impl Run {
     #[must_use]
     pub fn find(&self, name: &NameHash) -> Option<Option<u64>> {
         let (mut from, mut to) = (0, self.len());
-        let [n0, n1, n2, n3, n4, n5, n6, n7, ..] = *name;
-        let value = u128::from(u64::from_be_bytes([n0, n1, n2, n3, n4, n5, n6, n7]));
-        // Of hashes that are spread evenly, so many are smaller.
-        let mut probe = usize::try_from((value * to as u128) >> 64).unwrap_or(0);
-        let mut step = 1;
+        let value = leading(name);
+        // What the names of the places from..to lie between.
+        let (mut low, mut high) = (0, u64::MAX);
+        let mut guesses = 0;
         while from < to {
+            guesses += 1;
+            // Hashes are spread evenly, so a place can be told from a value. If somebody chose the names, halves find it all the same.
+            let share = u128::from(value.saturating_sub(low)) * (to - from) as u128 / (u128::from(high - low) + 1);
+            let guess = from + usize::try_from(share).unwrap_or(0);
+            let probe = if guesses % 4 == 0 { usize::midpoint(from, to) } else { guess.min(to - 1) };
             let entry = self.at(probe)?;
             match entry.name.cmp(name) {
                 Ordering::Equal => return Some(Some(entry.sequence)),
-                Ordering::Less => {
-                    from = probe + 1;
-                    probe = probe.saturating_add(step);
-                }
-                Ordering::Greater => {
-                    to = probe;
-                    probe = probe.saturating_sub(step);
-                }
-            }
-            // Strides that double leave the guess's neighbourhood quickly if it was a bad one; in between, halves.
-            step = step.saturating_mul(4);
-            if probe < from || probe >= to {
-                probe = usize::midpoint(from, to);
+                Ordering::Less => (from, low) = (probe + 1, leading(&entry.name)),
+                Ordering::Greater => (to, high) = (probe, leading(&entry.name)),
             }
         }
         Some(None)

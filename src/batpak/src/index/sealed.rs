@@ -7,6 +7,7 @@ use parking_lot::RwLock;
 
 use super::layout::{self, Layout};
 use super::part::{Field, Part, Place, Span, Wanted};
+use super::runs::HeadEntry;
 use super::set::Set;
 use crate::cache::{self, CacheFile};
 use crate::catalog::{IndexEntry, index_path};
@@ -36,8 +37,6 @@ pub struct Sealed {
     home: Arc<Home>,
     /// What `checkpoints` says of it.
     entry: IndexEntry,
-    /// Whether a file that fits the entry is believed.
-    believed: bool,
     /// Locked while the file is mapped or made again.
     layout: RwLock<Option<Arc<Layout>>>,
 }
@@ -46,13 +45,7 @@ impl Sealed {
     /// Touches nothing yet.
     #[must_use]
     pub const fn new(home: Arc<Home>, entry: IndexEntry) -> Self {
-        Self { home, entry, believed: true, layout: RwLock::new(None) }
-    }
-
-    /// Believes no file, and collects what it knows from the log when it is asked: `entry` says of what.
-    #[must_use]
-    pub const fn unbelieved(home: Arc<Home>, entry: IndexEntry) -> Self {
-        Self { home, entry, believed: false, layout: RwLock::new(None) }
+        Self { home, entry, layout: RwLock::new(None) }
     }
 
     /// What `checkpoints` says of it.
@@ -86,8 +79,7 @@ impl Sealed {
         if let Some(layout) = &*slot {
             return Ok(Arc::clone(layout));
         }
-        if self.believed
-            && let Ok(map) = self.home.storage.map(&index_path(self.entry.span.segment))
+        if let Ok(map) = self.home.storage.map(&index_path(self.entry.span.segment))
             && let Some(layout) = CacheFile::of_map(map, &self.home.journal_id, &self.entry.made).and_then(Layout::new)
             && layout.span == self.entry.span
             && layout.keys == self.entry.keys
@@ -112,21 +104,19 @@ impl Sealed {
             replay::segment(self.home.storage.as_ref(), &self.home.journal_id, &self.entry.span, &self.entry.keys)?;
         let content = layout::content(None, &tail, &self.entry.keys);
         let content = content.ok_or_else(|| self.damaged("the log does not hold what its index must know"))?;
-        if self.believed {
-            if cache::made(&self.home.journal_id, &content)? != self.entry.made {
-                return Err(self.damaged("the log is not the one that was indexed when the segment was sealed"));
-            }
-            if self.home.writes {
-                // A refusal costs the next open the same work again, and nothing else.
-                let _ = cache::write(
-                    self.home.storage.as_ref(),
-                    &index_path(self.entry.span.segment),
-                    &self.home.journal_id,
-                    |writer| writer.write(&content),
-                    // What it is stands in `checkpoints` already.
-                    |_| Ok(()),
-                );
-            }
+        if cache::made(&self.home.journal_id, &content)? != self.entry.made {
+            return Err(self.damaged("the log is not the one that was indexed when the segment was sealed"));
+        }
+        if self.home.writes {
+            // A refusal costs the next open the same work again, and nothing else.
+            let _ = cache::write(
+                self.home.storage.as_ref(),
+                &index_path(self.entry.span.segment),
+                &self.home.journal_id,
+                |writer| writer.write(&content),
+                // What it is stands in `checkpoints` already.
+                |_| Ok(()),
+            );
         }
         let layout = Layout::new(CacheFile::of_content(content));
         let layout = Arc::new(layout.ok_or_else(|| self.damaged("the log does not fit an index"))?);
@@ -153,12 +143,16 @@ impl Part for Sealed {
         Some(self)
     }
 
-    fn place(&self, number: u32) -> Result<Place> {
-        self.event(number, |layout| layout.place(number))
+    fn record(&self, number: u32) -> Result<(Place, Hash)> {
+        self.event(number, |layout| layout.record(number))
     }
 
     fn id(&self, number: u32) -> Result<EventId> {
         self.event(number, |layout| layout.id(number))
+    }
+
+    fn lower_bound(&self, id: &EventId) -> Result<u32> {
+        self.with(|layout| layout.lower_bound_of_id(id))
     }
 
     fn hashes(&self, number: u32, count: usize) -> Result<Vec<Hash>> {
@@ -171,5 +165,9 @@ impl Part for Sealed {
 
     fn terms(&self, field: &Field) -> Result<Vec<Vec<u8>>> {
         self.with(|layout| layout.terms(field))
+    }
+
+    fn heads(&self) -> Result<Vec<HeadEntry>> {
+        self.with(Layout::heads)
     }
 }

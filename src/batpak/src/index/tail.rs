@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::EntityHead;
 use super::part::{Field, Part, Place, Span, Wanted};
+use super::runs::HeadEntry;
 use super::set::Set;
 use crate::error::{Error, Result};
 use crate::event_id::EventId;
@@ -255,12 +256,17 @@ impl Part for Tail {
         self.span
     }
 
-    fn place(&self, number: u32) -> Result<Place> {
-        self.event(&self.places, number)
+    fn record(&self, number: u32) -> Result<(Place, Hash)> {
+        Ok((self.event(&self.places, number)?, self.event(&self.hashes, number)?))
     }
 
     fn id(&self, number: u32) -> Result<EventId> {
         self.event(&self.ids, number)
+    }
+
+    fn lower_bound(&self, id: &EventId) -> Result<u32> {
+        // Counted in 32 bits, like the events.
+        Ok(u32::try_from(self.ids.partition_point(|known| known < id)).unwrap_or(u32::MAX))
     }
 
     fn hashes(&self, number: u32, count: usize) -> Result<Vec<Hash>> {
@@ -273,6 +279,15 @@ impl Part for Tail {
 
     fn terms(&self, field: &Field) -> Result<Vec<Vec<u8>>> {
         Ok(self.sorted(field).into_iter().map(|(term, _)| term.to_vec()).collect())
+    }
+
+    fn heads(&self) -> Result<Vec<HeadEntry>> {
+        let [entities, ..] = &self.fixed;
+        let heads = entities.places.iter().filter_map(|(term, place)| {
+            let last = entities.lists.get(*place as usize)?.last()?;
+            Some(HeadEntry::new(term, self.span.first + u64::from(*last)))
+        });
+        Ok(HeadEntry::sorted(heads))
     }
 
     fn collected(&self) -> Option<&Tail> {

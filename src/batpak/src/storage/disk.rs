@@ -157,6 +157,11 @@ impl Storage for DiskStorage {
         }))
     }
 
+    fn files_to_keep_open(&self) -> usize {
+        // Of the usual limit of 1,024, an eighth.
+        usize::try_from(position::files_max() / 8).unwrap_or(usize::MAX).clamp(4, 256)
+    }
+
     fn describe(&self, name: &str) -> String {
         self.path(name).display().to_string()
     }
@@ -278,6 +283,19 @@ mod position {
         let metadata = file.metadata()?;
         Ok(Identity { file: (metadata.dev(), metadata.ino()), links: metadata.nlink() })
     }
+
+    /// How many files this process may have open.
+    #[cfg(target_os = "linux")]
+    pub fn files_max() -> u64 {
+        use rustix::process::{Resource, getrlimit};
+        getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+    }
+
+    /// The least that such systems begin with.
+    #[cfg(not(target_os = "linux"))]
+    pub const fn files_max() -> u64 {
+        256
+    }
 }
 
 #[cfg(windows)]
@@ -299,6 +317,11 @@ mod position {
     // An open file cannot be deleted here, and descriptors are not small numbers that a program guesses.
     pub fn identity(_file: &File) -> io::Result<Identity> {
         Ok(Identity { file: (0, 0), links: 1 })
+    }
+
+    /// Far above what is kept open.
+    pub const fn files_max() -> u64 {
+        u64::MAX
     }
 }
 

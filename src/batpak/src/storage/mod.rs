@@ -58,6 +58,11 @@ pub trait Storage: Send + Sync + Debug {
     /// Takes the one writer's lock (`LOCK`), or says who holds it.
     fn lock(&self) -> Result<Box<dyn StorageLock>>;
 
+    /// How many files may be kept open for reading: most of what a process may open is not ours.
+    fn files_to_keep_open(&self) -> usize {
+        16
+    }
+
     /// What a message calls this file (`""` is the directory).
     fn describe(&self, name: &str) -> String;
 }

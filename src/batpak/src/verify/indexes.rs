@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::cache::{self, CacheFile, CacheWriter, Made};
-use crate::catalog::{Caches, IndexEntry, RunEntry, index_path};
+use crate::catalog::{Cache, IndexEntry, RunEntry, index_path};
 use crate::error::Result;
 use crate::hash::Hash;
 use crate::header::Header;
 use crate::heads;
-use crate::index::runs::{HeadEntry, Merge, Source, name_hash};
-use crate::index::{Entry, Field, Part as _, Tail, content};
+use crate::index::runs::{HeadEntry, Merge, Source};
+use crate::index::{Entry, Part as _, Tail, content};
 use crate::segment::SEGMENT_HEADER_BYTES;
 use crate::storage::{Storage, missing_is_none};
 use crate::verification::{Axis, Finding, Verification};
@@ -42,12 +42,12 @@ struct Collected {
 }
 
 /// The newest entries that a reader would use.
-fn newest(caches: &[Caches]) -> (Vec<IndexEntry>, Vec<RunEntry>) {
+fn newest(caches: &[Cache]) -> (Vec<IndexEntry>, Vec<RunEntry>) {
     let mut entries = std::collections::BTreeMap::new();
-    for entry in caches.iter().filter_map(|caches| caches.index.clone()) {
+    for entry in caches.iter().filter_map(Cache::index).cloned() {
         entries.insert(entry.span.segment, entry);
     }
-    let all: Vec<&RunEntry> = caches.iter().filter_map(|caches| caches.run.as_ref()).collect();
+    let all: Vec<&RunEntry> = caches.iter().filter_map(Cache::run).collect();
     let mut runs = Vec::new();
     let mut end = all.last().map_or(0, |run| run.end);
     while let Some(run) = all.iter().rev().find(|run| run.end == end && run.first < end) {
@@ -58,7 +58,7 @@ fn newest(caches: &[Caches]) -> (Vec<IndexEntry>, Vec<RunEntry>) {
 }
 
 impl<'a> Indexes<'a> {
-    pub fn new(storage: &'a dyn Storage, journal_id: [u8; 16], caches: &[Caches]) -> Self {
+    pub fn new(storage: &'a dyn Storage, journal_id: [u8; 16], caches: &[Cache]) -> Self {
         let (entries, runs) = newest(caches);
         Self {
             storage,
@@ -85,15 +85,17 @@ impl<'a> Indexes<'a> {
     }
 
     /// The segment was read to its end; `sealed` if another one follows.
-    pub fn segment_ends(&mut self, sealed: bool, verdict: &mut Verification) {
-        let Some(Collected { entry, tail }) = self.collected.take() else { return };
+    pub fn segment_ends(&mut self, sealed: bool, verdict: &mut Verification) -> Result<()> {
+        let Some(Collected { entry, tail }) = self.collected.take() else { return Ok(()) };
         if let Some(entry) = entry {
             let told = "it tells of an index of events that are not there";
             self.find(self.storage.describe(heads::NAME), told, entry.span.first, verdict);
         }
         if sealed {
-            self.keep_heads(&tail);
+            // For the runs.
+            self.heads.push((tail.span().first, tail.span().next(), tail.heads()?));
         }
+        Ok(())
     }
 
     /// An event that could not be read: nothing can be said of this segment's index.
@@ -130,17 +132,6 @@ impl<'a> Indexes<'a> {
         let content = content(None, tail, &entry.keys).unwrap_or_default();
         let made = cache::made(&self.journal_id, &content)?;
         self.judge(made == entry.made && told, &index_path(entry.span.segment), &made, entry.span.segment, verdict)
-    }
-
-    /// Of a sealed segment, for the runs.
-    fn keep_heads(&mut self, tail: &Tail) {
-        let span = tail.span();
-        let last = |(term, list): (&[u8], &[u32])| {
-            list.last().map(|last| HeadEntry { name: name_hash(term), sequence: span.first + u64::from(*last) })
-        };
-        let mut heads: Vec<HeadEntry> = tail.sorted(&Field::Entity).into_iter().filter_map(last).collect();
-        heads.sort_unstable();
-        self.heads.push((span.first, span.next(), heads));
     }
 
     fn find(&self, file: String, message: &str, sequence: u64, verdict: &mut Verification) {

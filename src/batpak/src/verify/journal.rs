@@ -191,8 +191,7 @@ impl Check<'_> {
         let spot = Spot { file, offset: scan.offset(), sequence };
         match decide(situation) {
             Decision::Clean | Decision::CutZeros | Decision::SetAside => {
-                self.indexes.segment_ends(next.is_some(), &mut self.verdict);
-                return Ok(());
+                return self.indexes.segment_ends(next.is_some(), &mut self.verdict);
             }
             Decision::RefuseMissing => {
                 let message = format!("the log ends before event {sequence}, and {due} events were synced");

@@ -162,9 +162,12 @@ pub(crate) fn in_journal(inner: &Inner, receipt: &Receipt, public_key: Option<&P
 /// The event in the receipt's place, if it has the receipt's id; or else the one with that id.
 fn committed(inner: &Inner, sequence: u64, id: &[u8; 16]) -> Result<Option<Event>> {
     let index = &inner.index;
-    let found = index.sequence_of(id)?.or(Some(sequence)).filter(|sequence| *sequence < inner.visible());
+    let found = match index.find(id)? {
+        None if sequence < inner.visible() => Some(index.location(sequence)?),
+        found => found.filter(|found| found.sequence < inner.visible()),
+    };
     let Some(found) = found else { return Ok(None) };
-    let event = read::event(&inner.files, &index.location(found)?)?;
+    let event = read::event(&inner.files, &found)?;
     // After a cut, another event took the sequence of the lost one.
     let replaced = event.stamp.event_id != *id && lost(inner, id, sequence)?;
     Ok(Some(event).filter(|_| !replaced))
@@ -174,7 +177,7 @@ fn committed(inner: &Inner, sequence: u64, id: &[u8; 16]) -> Result<Option<Event
 fn lost(inner: &Inner, id: &[u8; 16], sequence: u64) -> Result<bool> {
     for cut in &inner.substrate.read().cuts {
         let told_later = *id < inner.index.id_of(cut.told_at)?;
-        if cut.first_cut_sequence <= sequence && told_later && inner.index.sequence_of(id)?.is_none() {
+        if cut.first_cut_sequence <= sequence && told_later && inner.index.find(id)?.is_none() {
             return Ok(true);
         }
     }
