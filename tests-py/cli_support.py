@@ -63,6 +63,17 @@ def fail(exit_code: int, *arguments: str | Path, stdin: str = "") -> str:
     return done.stderr
 
 
+def leave_after_a_line(*arguments: str | Path) -> None:
+    """Read one line of what the command prints, and no more: it must end, quietly and well."""
+    with subprocess.Popen([*COMMAND, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(TIMEOUT_S) == 0
+
+
 def line_of(**members: object) -> str:
     return json.dumps({"entity": "player:alice", "scope": "room", "kind": "0xF001", "payload": {"x": 1}, **members})
 

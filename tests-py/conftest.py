@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 import batpak
+from audit_support import Workshop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 # A busy machine is not a failure; what an example does must not depend on how long it takes.
 settings.register_profile("batpak", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -57,3 +59,12 @@ def key_file(tmp_path: Path) -> Path:
     file = tmp_path / "key.pem"
     batpak.SigningKey.generate().save(file)
     return file
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Workshop:
+    """A directory to run programs in, plainly and recorded."""
+    # The real path, because the interpreter resolves it for sys.path.
+    path = Path(os.path.realpath(tmp_path)) / "workshop"
+    path.mkdir()
+    return Workshop(path)

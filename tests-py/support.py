@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 KIND = batpak.Kind(0xF, 1)
 COORD = batpak.Coordinate("order:1", "shop")
+FIRST_LOG = "segments/00000000000000000000.log"
 
 # The machine may be busy with other work; nothing here is a measurement.
 CHILD_TIMEOUT_S = 50
@@ -59,6 +60,11 @@ def copy_of_living(directory: Path, target: Path) -> None:
 def log_of(directory: Path) -> Path:
     """The last segment of a journal."""
     return max((directory / "segments").glob("*.log"))
+
+
+def payloads(store: batpak.Store) -> list[Any]:
+    """What users wrote, in order."""
+    return [event.payload for event in store.query()]
 
 
 def run_child(code: str, *arguments: object, as_user: int | None = None) -> subprocess.CompletedProcess[str]:

@@ -20,6 +20,7 @@ from cli_support import (
     fail,
     fill,
     fill_with_everything,
+    leave_after_a_line,
     succeed,
 )
 from plain_reader.record import Record, decode_header, event_hash_of
@@ -115,12 +116,4 @@ def test_a_full_disk_is_reported(journal: Path) -> None:
 
 def test_a_reader_that_leaves_ends_the_export_quietly(journal: Path) -> None:
     fill(journal, drafts(3000))
-    with subprocess.Popen(
-        [*COMMAND, "export", str(journal)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        assert process.stdout.readline()
-        process.stdout.close()
-        assert process.stderr.read() == b""
-        assert process.wait(TIMEOUT_S) == 0
+    leave_after_a_line("export", journal)

@@ -129,6 +129,16 @@ print(subprocess.run([sys.executable, "-OO", "-c", program, sys.argv[1]], check=
 # -- documentation ----------------------------------------------------------------------------------------------------
 
 
+def members_of(cls: type) -> dict[str, Any]:
+    """What the class has of its own and from bases of the package, which are not public themselves."""
+    return {
+        name: attribute
+        for each in reversed(cls.__mro__)
+        if each.__module__.partition(".")[0] == "batpak"
+        for name, attribute in vars(each).items()
+    }
+
+
 def documented() -> list[Any]:
     found = []
     for name in batpak.__all__:
@@ -136,7 +146,7 @@ def documented() -> list[Any]:
         found.append(pytest.param(value, id=name))
         if not inspect.isclass(value):
             continue
-        for member, attribute in vars(value).items():
+        for member, attribute in members_of(value).items():
             if (
                 member.startswith("_")
                 or issubclass(value, batpak.BatpakError)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
@@ -319,20 +320,22 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
 def test_wrong_filters(store: Store, filters: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         store.query(**filters)
-    if filters.keys() <= {
-        "after",
-        "category",
-        "entity",
-        "entity_prefix",
-        "scope",
-        "kind",
-        "correlation",
-        "metadata",
-        "since",
-        "system",
-    }:
+    if filters.keys() <= inspect.signature(store.follow).parameters.keys():
         with pytest.raises(error, match=message):
             store.follow(timeout=0, **filters)
+
+
+def test_follow_takes_the_conditions_that_query_takes(store: Store) -> None:
+    query, follow = inspect.signature(store.query).parameters, inspect.signature(store.follow).parameters
+    assert follow.keys() - {"timeout"} == query.keys() - {"until", "before", "reverse", "limit"}
+    assert all(query[name] == parameter for name, parameter in follow.items() if name != "timeout")
+
+
+def test_a_condition_that_there_is_not_is_named(store: Store) -> None:
+    asking: list[Any] = [store.query, store.follow]
+    for ask in asking:
+        with pytest.raises(TypeError, match=f"{ask.__name__}.*'entitty'"):
+            ask(entitty="a")
 
 
 def test_wrong_limits_and_timeouts(store: Store) -> None:

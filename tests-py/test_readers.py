@@ -16,25 +16,14 @@ import pytest
 
 import batpak
 from batpak import Coordinate, Store
-from batpak.testing import Fault, Faults, MemoryDisk, open_store
 from plain_reader.frame import decode_frontier
+from readers_support import everything, filled, index_files, put_in_place
 from support import CHILD_TIMEOUT_S, COORD, KIND, contents_and_times, running_child
 
 MODES = ["always", "interval", "manual"]
 HAMMER = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import hammer; hammer.main()"
 # Seconds for all three modes together; minutes find more.
 HAMMER_S = float(os.environ.get("BATPAK_HAMMER_S", "6"))
-
-
-def index_files(path: Path) -> list[Path]:
-    return sorted([*path.glob("segments/*.idx"), *path.glob("heads/*.run")])
-
-
-def put_in_place(file: Path, data: bytes) -> None:
-    """As every program should that changes a file which others may have mapped."""
-    temporary = file.with_name("new.tmp")
-    temporary.write_bytes(data)
-    os.replace(temporary, file)
 
 
 def spoil_some(path: Path, chance: random.Random) -> None:
@@ -94,27 +83,6 @@ def test_readers_beside_writers_that_are_killed(path: Path, tmp_path: Path, dura
 
 
 # -- one writer, looked at step by step -------------------------------------------------------------------------------
-
-
-def filled(path: Path, count: int, **options: Any) -> list[batpak.Event]:
-    """A closed journal of many small segments; its events."""
-    with Store.open(path, segment_bytes=4096, index_metadata=["m"], durability="manual", **options) as store:
-        for n in range(count):
-            entity = Coordinate("rare" if n % 97 == 5 else f"e:{n % 5}", "s")
-            store.append(entity, {"n": n}, kind=KIND, metadata={"m": str(n % 3)})
-        return list(store.query(system=True))
-
-
-def everything(store: Store) -> list[object]:
-    """What the store answers in every way of asking, the identity of the events included."""
-    ways: list[dict[str, Any]] = [
-        {"system": True}, {"entity": "rare"}, {"entity_prefix": "e"}, {"metadata": {"m": "2"}}, {"kind": KIND, "reverse": True},
-        {"entity": "e:1", "limit": 7}, {"scope": "s", "after": 50, "until": 90},
-    ]  # fmt: skip
-    answers: list[object] = [[event.event_hash for event in store.query(**way)] for way in ways]
-    answers += [store.get(store.get(n).event_id).event_hash for n in range(0, len(store), 13)]
-    answers += [[event.sequence for event in store.walk_ancestors(len(store) - 1 - n)] for n in range(6)]
-    return answers
 
 
 def test_a_reader_from_the_first_segment_on(path: Path) -> None:
@@ -368,189 +336,3 @@ with batpak.Store.open(sys.argv[1], read_only=True) as store:
             store.append(COORD, n, kind=KIND)
         assert [int(line) for line in child.stdout] == list(range(50))
         assert child.wait() == 0
-
-
-# -- index files ------------------------------------------------------------------------------------------------------
-
-
-def delete(path: Path, other: Path) -> None:
-    for each in index_files(path):
-        each.unlink()
-
-
-def damage(path: Path, other: Path) -> None:
-    chance = random.Random(1)
-    for number, each in enumerate(index_files(path)):
-        data = each.read_bytes()
-        at = chance.randrange(len(data))
-        spoilt = [
-            chance.randbytes(len(data)), b"", data[:at], data + b"\0",
-            data[:at] + bytes([data[at] ^ 1 << chance.randrange(8)]) + data[at + 1 :],
-        ]  # fmt: skip
-        put_in_place(each, spoilt[number % 5])
-
-
-def swap(path: Path, other: Path) -> None:
-    """With those of another journal, and with one another."""
-    files = index_files(path)
-    datas = [each.read_bytes() for each in files]
-    for number, each in enumerate(files):
-        foreign = other / each.relative_to(path)
-        put_in_place(each, foreign.read_bytes() if number % 2 and foreign.exists() else datas[number - 1])
-
-
-HARMS = [delete, damage, swap]
-
-
-@pytest.mark.parametrize("harm", HARMS)
-@pytest.mark.parametrize("asked_before", [False, True])
-def test_index_files_spoilt_under_a_live_reader(path: Path, tmp_path: Path, harm: Any, asked_before: bool) -> None:
-    filled(path, 400)
-    filled(tmp_path / "other", 400)
-    with Store.open(path, read_only=True) as reader:
-        expected = everything(reader)
-    with Store.open(path, read_only=True) as reader:
-        if asked_before:
-            assert everything(reader) == expected
-        harm(path, tmp_path / "other")
-        before = contents_and_times(path)
-        assert everything(reader) == expected
-        assert reader.refresh() == 401
-    with Store.open(path, read_only=True) as reader:
-        assert everything(reader) == expected
-    assert contents_and_times(path) == before
-
-
-@pytest.mark.parametrize("harm", HARMS)
-@pytest.mark.parametrize("asked_before", [False, True])
-def test_index_files_spoilt_under_a_live_writer(path: Path, tmp_path: Path, harm: Any, asked_before: bool) -> None:
-    filled(path, 400)
-    filled(tmp_path / "other", 400)
-    with Store.open(path, segment_bytes=4096) as store, Store.open(path, read_only=True) as reader:
-        expected = everything(store)
-        assert everything(reader) == expected
-        store.append(COORD, 1, kind=KIND)
-    with Store.open(path, segment_bytes=4096) as store, Store.open(path, read_only=True) as reader:
-        if asked_before:
-            expected = everything(store)
-        harm(path, tmp_path / "other")
-        if asked_before:
-            assert everything(store) == expected
-        for n in range(100):
-            store.append(
-                Coordinate(["rare", "new", f"e:{n % 5}"][n % 3], "s"), {"n": n}, kind=KIND, metadata={"m": "1"}
-            )
-            # Each new event follows the last one of its entity, wherever that is.
-            assert len(list(store.walk_ancestors(len(store) - 1, limit=3))) == min(
-                3, store.get(len(store) - 1).clock + 1
-            )
-        events = list(store.query(system=True))
-        assert reader.refresh() == len(events)
-        assert list(reader.query(system=True)) == events
-        assert everything(reader) == everything(store)
-        assert store.stats().index_failure is None
-        clocks: dict[str, int] = {}
-        for event in events:
-            assert event.clock == clocks.get(event.entity, 0)
-            clocks[event.entity] = event.clock + 1
-        expected = everything(store)
-    with Store.open(path, read_only=True) as reader:
-        assert everything(reader) == expected
-        assert {finding.code for finding in reader.verify().findings} <= {"index_mismatch"}
-    # Whoever opens it for writing and asks makes whole files again.
-    with Store.open(path, segment_bytes=4096) as store:
-        assert everything(store)
-    with Store.open(path, segment_bytes=4096) as store:
-        assert everything(store)
-        assert (store.open_report.indexes_rebuilt, store.stats().indexes_rebuilt) == (0, 0)
-        assert store.verify().ok
-
-
-def test_the_open_report_counts_index_files(path: Path) -> None:
-    filled(path, 400)
-    sealed = len(list(path.glob("segments/*.log"))) - 1
-    assert len(list(path.glob("segments/*.idx"))) >= sealed > 5
-    gone = sorted(path.glob("segments/*.idx"))[2:5]
-    for each in gone:
-        each.unlink()
-    for _ in range(2):
-        with Store.open(path, read_only=True) as reader:
-            assert reader.open_report.indexes_rebuilt == 3
-            assert not any(each.exists() for each in gone)
-    with Store.open(path, segment_bytes=4096) as store:
-        assert store.open_report.indexes_rebuilt == 3
-        assert all(each.exists() for each in gone)
-    with Store.open(path, read_only=True) as reader:
-        assert reader.stats().index_bytes == sum(each.stat().st_size for each in index_files(path))
-    with Store.open(path, segment_bytes=4096) as store:
-        assert store.open_report.indexes_rebuilt == 0
-        expected = everything(store)
-    # Other keys than before have every index made again, and then they stay.
-    for keys, rebuilt in (["m"], 0), (["m", "k"], sealed), (None, 0), (["k", "m", "k"], 0), ([], sealed):
-        with Store.open(path, segment_bytes=4096, index_metadata=keys) as store:
-            assert store.open_report.indexes_rebuilt in (rebuilt, rebuilt + 1 if rebuilt else 0), keys
-            assert everything(store)[1] == expected[1]
-            assert store.verify().ok
-
-
-def test_a_damaged_index_file_is_counted_when_it_is_met(path: Path) -> None:
-    filled(path, 400)
-    files = sorted(path.glob("segments/*.idx"))
-    put_in_place(files[3], bytes(files[3].stat().st_size))
-    with Store.open(path, segment_bytes=4096) as store:
-        assert store.open_report.indexes_rebuilt == 0
-        everything(store)
-        assert store.stats().indexes_rebuilt == 1
-        everything(store)
-        assert store.stats().indexes_rebuilt == 1
-    with Store.open(path, segment_bytes=4096) as store:
-        everything(store)
-        assert store.stats().indexes_rebuilt == 0
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        Fault(operation="create", file="segments/*.idx*", error="EACCES", forever=True),
-        Fault(operation="write", file="segments/*.idx*", error="EDQUOT", forever=True),
-        Fault(operation="write", file="heads/*", error="ENOSPC", effect="short", short_bytes=9, forever=True),
-        Fault(operation="rename", file="segments/*.idx*", forever=True),
-        Fault(operation="create directory", file="heads", error="EROFS", forever=True),
-    ],
-    ids=lambda fault: f"{fault.operation} {fault.file}",
-)
-def test_index_files_that_cannot_be_written(fault: Fault) -> None:
-    disk, faults = MemoryDisk(), Faults(fault)
-    with open_store(disk, faults=faults, segment_bytes=4096, durability="manual") as store:
-        for n in range(200):
-            store.append(Coordinate(f"e:{n % 7}", "s"), {"n": n}, kind=KIND)
-        deadline = time.monotonic() + 30
-        while store.stats().index_failure is None and time.monotonic() < deadline:
-            time.sleep(0.001)
-        assert store.stats().index_failure is not None
-        assert fault.file.split("/")[0] in store.stats().index_failure
-        expected = everything(store)
-        events = list(store.query(system=True))
-        assert [event.payload["n"] for event in events[1:]] == list(range(200))
-        # It heals by itself with the next segment that is sealed.
-        image = disk.copy()
-        faults.heal()
-        for n in range(200, 240):
-            store.append(Coordinate(f"e:{n % 7}", "s"), {"n": n}, kind=KIND)
-        deadline = time.monotonic() + 30
-        while store.stats().index_failure is not None and time.monotonic() < deadline:
-            time.sleep(0.001)
-        assert store.stats().index_failure is None
-    with open_store(disk, segment_bytes=4096) as store:
-        assert store.open_report.indexes_rebuilt == 0
-        assert store.verify().ok
-    # As if it had been killed instead: the next open makes the files.
-    with open_store(image, segment_bytes=4096) as store:
-        if fault.file.startswith("segments"):
-            assert store.open_report.indexes_rebuilt > 5
-        assert list(store.query(system=True, until=200)) == events
-        assert store.stats().index_bytes > 0
-        assert store.verify().ok
-    with open_store(image, read_only=True) as reader:
-        assert reader.open_report.indexes_rebuilt == 0
-        assert [event.event_hash for event in reader.query(system=True, until=200)] == expected[0]

@@ -3,76 +3,52 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final, Protocol, Self, TypedDict
+from typing import TYPE_CHECKING, Final, Self
 
 from batpak._errors import InvalidInput, JournalRewound
 
 if TYPE_CHECKING:
-    from datetime import datetime
-    from uuid import UUID
+    from collections.abc import Callable
 
-    from batpak._batpak import Event, Events, Kind
+    from batpak._batpak import Event, Events
+    from batpak._reading import Reading
 
 PAUSE_MIN: Final = 0.001
 PAUSE_MAX: Final = 0.05
 """Seconds between two looks for new events: short after one came, longer the longer none does."""
 
 
-class Filters(TypedDict):
-    """The conditions of a query that hold for new events too."""
-
-    entity: str | None
-    entity_prefix: str | None
-    scope: str | None
-    kind: Kind | int | None
-    category: int | None
-    correlation: UUID | bytes | None
-    metadata: dict[str, str] | None
-    since: datetime | None
-    system: bool
-
-
-class _Followed(Protocol):
-    """What is asked of a store."""
-
-    def refresh(self) -> int: ...
-
-    def _rewinds(self, known: int) -> tuple[int, int | None]: ...
-
-    def query(
-        self,
-        *,
-        entity: str | None = None,
-        entity_prefix: str | None = None,
-        scope: str | None = None,
-        kind: Kind | int | None = None,
-        category: int | None = None,
-        correlation: UUID | bytes | None = None,
-        metadata: dict[str, str] | None = None,
-        since: datetime | None = None,
-        system: bool = False,
-        after: int | None = None,
-    ) -> Events: ...
-
-
 class Follow:
     """Events of a journal as they come; made by ``Store.follow``. One thread at a time may iterate."""
 
-    __slots__ = ("_after", "_events", "_filters", "_rewinds", "_store", "_timeout", "_visible")
+    __slots__ = ("_after", "_events", "_events_behind", "_rewinds", "_store", "_timeout", "_visible")
 
-    def __init__(self, store: _Followed, filters: Filters, after: int | None, timeout: float | None) -> None:
-        """Not for users: call ``Store.follow``."""
+    def __init__(
+        self,
+        store: Reading,
+        events_behind: Callable[[int | None], Events],
+        after: int | None,
+        timeout: float | None,
+    ) -> None:
+        """Not for users: call ``Store.follow``.
+
+        Args:
+            store: what is followed.
+            events_behind: asks the store for the events wanted behind a sequence, or from the first if None.
+            after: where to begin.
+            timeout: seconds without a new event, after which it ends; None for never.
+        """
         if isinstance(timeout, bool) or not isinstance(timeout, float | int | None):
             raise TypeError(f"timeout must be a number of seconds, not {type(timeout).__name__}")
         if timeout is not None and not timeout >= 0:
             raise InvalidInput(f"timeout is {timeout} seconds; it must be 0 or more, or None")
         self._store = store
-        self._filters = filters
+        self._events_behind = events_behind
         self._timeout = timeout
         self._visible = store.refresh()
         self._rewinds, _ = store._rewinds(0)
         self._after = after
-        self._events = store.query(**filters, after=after)
+        self._events = events_behind(after)
 
     def __iter__(self) -> Self:
         return self
@@ -125,7 +101,7 @@ class Follow:
         if self._visible and (self._after is None or self._after < self._visible - 1):
             self._after = self._visible - 1
         self._visible = visible
-        self._events = self._store.query(**self._filters, after=self._after)
+        self._events = self._events_behind(self._after)
         return True
 
     def _go_back(self, events: int) -> None:
@@ -135,7 +111,7 @@ class Follow:
         self._visible = min(self._visible, events)
         if self._after is not None and self._after >= events:
             self._after = events - 1 if events else None
-        self._events = self._store.query(**self._filters, after=self._after)
+        self._events = self._events_behind(self._after)
 
     def __repr__(self) -> str:
         return f"<Follow behind event {self._after}>" if self._after is not None else "<Follow from the first event>"

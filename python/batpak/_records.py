@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from batpak._annotations import shape_of
 from batpak._errors import SchemaError, UnsupportedAnnotation
 from batpak._families import family_of
+from batpak._families.family import NO_VALUE, MapFamily
 from batpak._hints import full_name, undefined
 from batpak._shapes import Convert, Misfit, Shape, member_step, misfit
 
@@ -45,8 +46,9 @@ class Record:
         except RecursionError:
             message = f"{cls.__qualname__}: an annotation never ends: write a class for what recurs, or object"
             raise UnsupportedAnnotation(message, type_name=cls.__qualname__, field=None) from None
-        to_plain = _of_attributes(cls, steps) if family.by_attribute else _of_members(self, steps)
-        self.to_plain = to_plain
+        self.to_plain = (
+            _of_members(self, family, steps) if isinstance(family, MapFamily) else _of_attributes(cls, steps)
+        )
         self.from_plain = _from_plain(self, steps, family.builder(cls, fields))
         self.annotations = {each.name: repr(each.hint) for each in fields}
 
@@ -129,35 +131,23 @@ def _of_attributes(cls: type, steps: list[Step]) -> Convert:
             error.inside(member_step(name))
             raise
         except AttributeError as error:
-            message = "the instance has no value for this field"
-            raise Misfit(message, error, member_step(name)) from error
+            raise Misfit(NO_VALUE, error, member_step(name)) from error
         return plain
 
     return to_plain
 
 
-def _of_members(record: Record, steps: list[Step]) -> Convert:
-    source, members, open_ended = record.source, record.family.members, record.source is not dict
+def _of_members(record: Record, family: MapFamily, steps: list[Step]) -> Convert:
+    source, members, open_ended = record.source, family.members, record.source is not dict
     class_name = record.cls.__qualname__
-    absent = record.family.absent.format(class_name)
+    absent = family.absent.format(class_name)
     flat = [(name, shape.exact, shape.to_plain, required or open_ended) for name, shape, required in steps]
 
     def to_plain(instance: object) -> dict[str, object]:
         if type(instance) is not source:
             raise misfit(class_name, instance)
         values = members(instance)
-        plain: dict[str, object] = {}
-        name = ""
-        try:
-            for name, exact, convert, required in flat:
-                if name in values:
-                    value = values[name]
-                    plain[name] = value if type(value) is exact else convert(value)
-                elif required:
-                    raise Misfit(absent)  # noqa: TRY301 - it gets its step below
-        except Misfit as error:
-            error.inside(member_step(name))
-            raise
+        plain = _converted(values, flat, absent)
         if not open_ended and len(plain) != len(values):
             raise _unknown(class_name, values, plain)
         return plain
@@ -174,18 +164,7 @@ def _from_plain(record: Record, steps: list[Step], build: Build) -> Convert:
     def from_plain(value: Any) -> object:
         if type(value) is not dict:
             raise misfit(wanted, value)
-        restored: dict[str, object] = {}
-        name = ""
-        try:
-            for name, exact, convert, required in flat:
-                if name in value:
-                    stored = value[name]
-                    restored[name] = stored if type(stored) is exact else convert(stored)
-                elif required:
-                    raise Misfit(lacking)  # noqa: TRY301 - it gets its step below
-        except Misfit as error:
-            error.inside(member_step(name))
-            raise
+        restored = _converted(value, flat, lacking)
         if len(restored) != len(value):
             raise _unknown(class_name, value, restored)
         try:
@@ -197,6 +176,25 @@ def _from_plain(record: Record, steps: list[Step], build: Build) -> Convert:
             raise Misfit(message, error) from error
 
     return from_plain
+
+
+def _converted(
+    values: dict[str, object], flat: list[tuple[str, type | None, Convert, bool]], lacking: str
+) -> dict[str, object]:
+    """Return the fields that ``values`` has, converted; ``lacking`` is what is wrong if a required one is not there."""
+    converted: dict[str, object] = {}
+    name = ""
+    try:
+        for name, exact, convert, required in flat:
+            if name in values:
+                value = values[name]
+                converted[name] = value if type(value) is exact else convert(value)
+            elif required:
+                raise Misfit(lacking)  # noqa: TRY301 - it gets its step below
+    except Misfit as error:
+        error.inside(member_step(name))
+        raise
+    return converted
 
 
 def _unknown(class_name: str, value: dict[str, object], known: dict[str, object]) -> Misfit:

@@ -6,35 +6,30 @@ import signal
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Self
 
 from batpak import _batpak, _fork, _payloads
 from batpak._errors import InvalidInput
-from batpak._filters import microseconds, number, pairs, text
-from batpak._follow import Follow
 from batpak._keys import PublicKey, SigningKey
+from batpak._reading import Reading
 from batpak._reports import OpenReport, StoreStats
 from batpak._schema import Registry, default_registry
 from batpak._verify import core_key, core_receipt
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from datetime import datetime
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
     from uuid import UUID
 
-    from batpak._batpak import Coordinate, Draft, Event, Events, Kind, Receipts
-    from batpak._follow import Filters
+    from batpak._batpak import Coordinate, Draft, Kind, Receipts
     from batpak._receipt import AppendReceipt
     from batpak._verification import Verification
 
-    EventRef = UUID | bytes | str | int
     Path_ = str | os.PathLike[str]
 
 Durability = Literal["always", "interval", "manual"]
 Visibility = Literal["written", "durable"]
-State = TypeVar("State")
 
 SEGMENT_BYTES = 64 * 1024 * 1024
 
@@ -76,7 +71,7 @@ def _signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class Store:
+class Store(Reading):
     """One open journal: one directory, one writer. Use it as a context manager.
 
     Any number of threads may use one store at the same time. Waiting for the disk or for another writer happens
@@ -90,7 +85,7 @@ class Store:
     {'paid': True}
     """
 
-    __slots__ = ("__weakref__", "_core", "_path", "_registry")
+    __slots__ = ("__weakref__", "_path", "_registry")
 
     def __init__(self, core: _batpak.CoreStore, path: Path, registry: Registry = default_registry) -> None:
         """Not for users: call ``Store.open``."""
@@ -300,216 +295,6 @@ class Store:
         It is what an ``append`` did not return that Ctrl-C interrupted while it waited.
         """
         return self._core.last_receipt()
-
-    # Reading
-
-    def get(self, ref: EventRef) -> Event:
-        """Read one event; its bytes are checked against its hash.
-
-        Args:
-            ref: event id (UUID, its text or its 16 bytes), or sequence.
-
-        Raises:
-            EventNotFound: there is none.
-            JournalDamaged: its bytes changed on disk.
-            StoreClosed, ForkedStore: this store cannot be used.
-        """
-        return self._core.get(ref)
-
-    def query(
-        self,
-        *,
-        entity: str | None = None,
-        entity_prefix: str | None = None,
-        scope: str | None = None,
-        kind: Kind | int | None = None,
-        category: int | None = None,
-        correlation: UUID | bytes | None = None,
-        metadata: Mapping[str, str] | None = None,
-        after: int | None = None,
-        until: int | None = None,
-        since: datetime | None = None,
-        before: datetime | None = None,
-        reverse: bool = False,
-        limit: int | None = None,
-        system: bool = False,
-    ) -> Events:
-        """Events in commit order, read lazily; as of now: what is appended later is not included.
-
-        Every condition that is given must hold. The cost is that of the rarest of them in each segment, not of the
-        history; ``metadata`` keys that were not declared with ``index_metadata=`` are looked for event by event.
-
-        Args:
-            entity: only this entity.
-            entity_prefix: only this entity and those below it: "player" is "player" and "player:alice", not "players".
-            scope: only this scope.
-            kind: only this kind.
-            category: only kinds of this category, 0 to 15.
-            correlation: only events with this correlation id; a UUID or 16 bytes.
-            metadata: only events whose metadata has each of these pairs.
-            after: only sequences greater than this.
-            until: only sequences up to and including this.
-            since: only events at or after this time, by their clock; aware.
-            before: only events before this time; aware.
-            reverse: newest first.
-            limit: at most so many events.
-            system: also the journal's own events.
-
-        Returns:
-            An iterator of events; its ``examined`` says how many events were looked at. One thread at a time may
-            iterate.
-
-        Raises:
-            InvalidInput: a number is out of range, a name empty, or a time naive.
-            TypeError: an argument is of another type.
-            StoreClosed, ForkedStore: this store cannot be used.
-            JournalDamaged: while iterating, if an event's bytes changed on disk.
-            JournalRewound: while iterating in a read-only store, if recovery cut what was to be read.
-
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as directory, Store.open(directory) as store:
-        ...     for name in ("player:alice", "player:bob", "room:hall"):
-        ...         receipt = store.append(Coordinate(name, "game"), {}, kind=0xF001)
-        ...     [event.entity for event in store.query(entity_prefix="player", reverse=True)]
-        ['player:bob', 'player:alice']
-        """
-        return self._core.query(
-            entity=text(entity, "entity"),
-            entity_prefix=text(entity_prefix, "entity_prefix"),
-            scope=text(scope, "scope"),
-            kind=kind,
-            category=number(category, "category", 15),
-            correlation=correlation,
-            metadata=pairs(metadata),
-            after=number(after, "after"),
-            until=number(until, "until"),
-            since_us=microseconds(since, "since"),
-            before_us=microseconds(before, "before"),
-            reverse=reverse,
-            limit=number(limit, "limit"),
-            system=system,
-        )
-
-    def entity(self, name: str) -> Events:
-        """The events of one entity, in the order of its chain; raises as ``query`` does."""
-        return self.query(entity=name, system=True)
-
-    def refresh(self) -> int:
-        """Have a read-only store see what was written since it was opened or refreshed.
-
-        A store that is open for writing always sees everything, and this does nothing.
-
-        Returns:
-            How many events, from sequence 0 on, are visible.
-
-        Raises:
-            JournalRewound: recovery cut events that this reader had seen. Raised once; what still stands and what is
-                new is visible then.
-            JournalDamaged: what follows cannot be read.
-            StoreClosed, ForkedStore: this store cannot be used.
-        """
-        return self._core.refresh()
-
-    def _rewinds(self, known: int) -> tuple[int, int | None]:
-        """How often this reader was rewound; how many events still stand if it was more than ``known`` times."""
-        return self._core.rewinds(known)
-
-    def follow(
-        self,
-        *,
-        entity: str | None = None,
-        entity_prefix: str | None = None,
-        scope: str | None = None,
-        kind: Kind | int | None = None,
-        category: int | None = None,
-        correlation: UUID | bytes | None = None,
-        metadata: Mapping[str, str] | None = None,
-        after: int | None = None,
-        since: datetime | None = None,
-        system: bool = False,
-        timeout: float | None = None,
-    ) -> Follow:
-        """Events in commit order, then those that are written from now on, by whatever process.
-
-        Args:
-            entity, entity_prefix, scope, kind, category, correlation, metadata, since, system: as for ``query``.
-            after: begin behind this sequence; with the first event if None.
-            timeout: end when no new event came for so many seconds, 0 or more; never if None.
-
-        Returns:
-            An iterator. It looks for new events a few times a second at least. One thread at a time may iterate.
-
-        Raises:
-            JournalRewound: while iterating, once, if recovery cut events that were given out; iterating again goes on
-                with what took their place.
-            Whatever ``query`` and ``refresh`` raise.
-            InvalidInput: ``timeout`` is negative, or what ``query`` says.
-
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as directory, Store.open(directory) as store:
-        ...     receipt = store.append(Coordinate("order:1", "shop"), {"paid": True}, kind=Kind(0xF, 1))
-        ...     [event.payload for event in store.follow(timeout=0)]
-        [{'paid': True}]
-        """
-        filters: Filters = {
-            "entity": entity,
-            "entity_prefix": entity_prefix,
-            "scope": scope,
-            "kind": kind,
-            "category": category,
-            "correlation": correlation,
-            "metadata": None if metadata is None else dict(pairs(metadata) or ()),
-            "since": since,
-            "system": system,
-        }
-        return Follow(self, filters, after, timeout)
-
-    def walk_ancestors(self, ref: EventRef, limit: int | None = None) -> Iterator[Event]:
-        """An event, then the one that it chains to, and so on to the first of its entity: newest first.
-
-        Args:
-            ref: event id or sequence to begin with.
-            limit: at most so many events.
-
-        Raises:
-            EventNotFound: there is no such event.
-            JournalDamaged: while iterating, if a link does not fit.
-            StoreClosed, ForkedStore: this store cannot be used.
-        """
-        return self._core.walk_ancestors(ref, number(limit, "limit"))
-
-    def project(
-        self,
-        fold: Callable[[State, Event], State],
-        *,
-        initial: State,
-        entity: str | None = None,
-        scope: str | None = None,
-        kind: Kind | int | None = None,
-        until: int | None = None,
-    ) -> State:
-        """Derive a state from the log: ``state = fold(state, event)`` for each event, in commit order.
-
-        Args:
-            fold: takes state and event, returns the next state.
-            initial: the state before the first event.
-            entity, scope, kind: only these events, as for ``query``.
-            until: as of this sequence, inclusive.
-
-        Returns:
-            The state after the last event.
-
-        Raises:
-            Whatever ``fold`` raises, with a note that names the event; and what ``query`` raises.
-        """
-        state = initial
-        for event in self.query(entity=entity, scope=scope, kind=kind, until=until):
-            try:
-                state = fold(state, event)
-            except Exception as error:
-                error.add_note(f"while folding event {event.sequence} ({event.event_id})")
-                raise
-        return state
 
     # Proof
 

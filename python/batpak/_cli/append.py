@@ -6,17 +6,16 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-import batpak
-
 from . import output
 from .advice import reason_of
 from .exit_codes import FAILED, OK, USAGE, CommandError
-from .kinds import FORMS, kind_argument
-from .lines import Defaults, draft_of, members_of, numbered, parse
-from .opening import add_directory, add_durability, add_json, add_key, add_nonfinite, load_key, require_directory
+from .lines import Defaults, add_defaults, draft_of, given_defaults, members_of, numbered, parse
+from .opening import add_directory, add_json, add_writing, load_key, open_writing, require_directory
 
 if TYPE_CHECKING:
     import argparse
+
+    import batpak
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -27,13 +26,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "private_metadata; the options are defaults for what it leaves out. A bad line ends the command."
     )
     add_directory(parser)
-    parser.add_argument("--entity", metavar="E", help="the entity of lines that name none")
-    parser.add_argument("--scope", metavar="S", help="the scope of lines that name none")
-    parser.add_argument("--kind", metavar="KIND", type=kind_argument, help=f"the kind of lines that name none: {FORMS}")
+    add_defaults(parser)
     parser.add_argument("--payload-only", action="store_true", help="each line is the payload itself, in tagged JSON")
-    add_nonfinite(parser)
-    add_durability(parser, "interval")
-    add_key(parser, purpose="the key of a signed journal")
+    add_writing(parser)
     add_json(parser)
 
 
@@ -43,18 +38,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise CommandError("stdin is closed", USAGE)
     require_directory(arguments.directory)
     key = load_key(arguments.key)
-    defaults = Defaults(arguments.entity, arguments.scope, arguments.kind)
+    defaults = given_defaults(arguments)
     appended = 0
     # Zero until the first line has been read.
     line_number = 0
-    with batpak.Store.open(
-        arguments.directory,
-        create=False,
-        signing_key=key,
-        durability=arguments.durability,
-        registry=batpak.Registry(),
-        allow_nonfinite=arguments.allow_nonfinite,
-    ) as store:
+    with open_writing(arguments, key) as store:
         try:
             for line_number, line in numbered(sys.stdin.buffer):  # noqa: B007 - the handlers below name the line
                 receipt = _append(store, line, defaults, payload_only=arguments.payload_only)

@@ -15,18 +15,8 @@ from .advice import reason_of
 from .argument_types import batch_events
 from .exit_codes import OK, USAGE, CommandError
 from .exported import checked, is_exported
-from .kinds import FORMS, kind_argument
-from .lines import Defaults, draft_of, members_of, numbered, parse
-from .opening import (
-    add_directory,
-    add_durability,
-    add_json,
-    add_key,
-    add_nonfinite,
-    add_quiet,
-    load_key,
-    require_directory,
-)
+from .lines import Defaults, add_defaults, draft_of, given_defaults, members_of, numbered, parse
+from .opening import add_directory, add_json, add_quiet, add_writing, load_key, open_writing, require_directory
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -52,9 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file", metavar="FILE", nargs="?", type=Path, default=Path("-"), help="the lines; stdin if it is - or left out"
     )
-    parser.add_argument("--entity", metavar="E", help="the entity of lines that name none")
-    parser.add_argument("--scope", metavar="S", help="the scope of lines that name none")
-    parser.add_argument("--kind", metavar="KIND", type=kind_argument, help=f"the kind of lines that name none: {FORMS}")
+    add_defaults(parser)
     parser.add_argument(
         "--batch",
         metavar="N",
@@ -62,9 +50,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=BATCH_EVENTS,
         help="at most N events a batch, 1 to 65536 (default: %(default)s); one of 8 MiB of lines ends earlier",
     )
-    add_nonfinite(parser)
-    add_durability(parser, "interval")
-    add_key(parser, purpose="the key of a signed journal")
+    add_writing(parser)
     add_json(parser)
     add_quiet(parser)
 
@@ -73,19 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Import every line."""
     require_directory(arguments.directory)
     key = load_key(arguments.key)
-    defaults = Defaults(arguments.entity, arguments.scope, arguments.kind)
-    with (
-        _opened(arguments.file) as stream,
-        batpak.Store.open(
-            arguments.directory,
-            create=False,
-            signing_key=key,
-            durability=arguments.durability,
-            registry=batpak.Registry(),
-            allow_nonfinite=arguments.allow_nonfinite,
-        ) as store,
-    ):
-        importing = _Import(store, numbered(stream), defaults, arguments.batch)
+    with _opened(arguments.file) as stream, open_writing(arguments, key) as store:
+        importing = _Import(store, numbered(stream), given_defaults(arguments), arguments.batch)
         try:
             with Progress("import", "reading", quiet=arguments.quiet) as progress:
                 while importing.write_batch():

@@ -8,9 +8,10 @@ from uuid import UUID
 
 from batpak import Coordinate, Draft, _json
 
-from .kinds import kind_from_json
+from .kinds import FORMS, kind_argument, kind_from_json
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Mapping
 
     from batpak import Kind
@@ -41,6 +42,18 @@ class Defaults:
     entity: str | None = None
     scope: str | None = None
     kind: Kind | None = None
+
+
+def add_defaults(parser: argparse.ArgumentParser) -> None:
+    """Options that say what a line need not say."""
+    parser.add_argument("--entity", metavar="E", help="the entity of lines that name none")
+    parser.add_argument("--scope", metavar="S", help="the scope of lines that name none")
+    parser.add_argument("--kind", metavar="KIND", type=kind_argument, help=f"the kind of lines that name none: {FORMS}")
+
+
+def given_defaults(arguments: argparse.Namespace) -> Defaults:
+    """What ``add_defaults`` read."""
+    return Defaults(arguments.entity, arguments.scope, arguments.kind)
 
 
 def numbered(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:

@@ -53,6 +53,13 @@ def add_quiet(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress line on a terminal")
 
 
+def add_writing(parser: argparse.ArgumentParser) -> None:
+    """The options of a command that appends what it reads; ``open_writing`` takes them."""
+    add_nonfinite(parser)
+    add_durability(parser, "interval")
+    add_key(parser, purpose="the key of a signed journal")
+
+
 def require_directory(directory: Path) -> None:
     """Say that there is no journal where there is not even a directory.
 
@@ -73,6 +80,18 @@ def open_reading(directory: Path, *, durable: bool = False) -> batpak.Store:
     require_directory(directory)
     visibility: Visibility = "durable" if durable else "written"
     return batpak.Store.open(directory, create=False, read_only=True, registry=batpak.Registry(), visibility=visibility)
+
+
+def open_writing(arguments: argparse.Namespace, key: batpak.SigningKey | None) -> batpak.Store:
+    """The journal, to append to as the options of ``add_writing`` say; it must be there."""
+    return batpak.Store.open(
+        arguments.directory,
+        create=False,
+        signing_key=key,
+        durability=arguments.durability,
+        registry=batpak.Registry(),
+        allow_nonfinite=arguments.allow_nonfinite,
+    )
 
 
 def load_key(path: Path | None) -> batpak.SigningKey | None:

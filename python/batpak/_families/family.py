@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from batpak._hints import Field, schema_error
 from batpak._shapes import Misfit, member_step
@@ -15,31 +16,33 @@ if TYPE_CHECKING:
 
 Build = Callable[..., object]
 
+NO_VALUE: Final = "the instance has no value for this field"
 
-class Family:
-    """What one kind of class is like. The methods take a class of the family."""
 
-    # Where a value of a field is: an attribute, or a member of the map that ``members`` returns.
-    by_attribute: ClassVar[bool] = True
+class Family(ABC):
+    """What one kind of class is like. The methods take a class of the family.
+
+    The fields of its instances are attributes, unless the family is a ``MapFamily``.
+    """
+
     # What is wrong with a map that lacks a field.
     lacking: ClassVar[str] = "missing, and {} has no default for it"
-    absent: ClassVar[str] = "the instance has no value for this field"
 
+    @abstractmethod
     def owns(self, cls: type) -> bool:
         """Return whether ``cls`` is of this family."""
-        raise NotImplementedError
 
+    @abstractmethod
     def check(self, cls: type) -> None:
         """Raise ``SchemaError`` unless instances of ``cls`` can be made again from their fields."""
-        raise NotImplementedError
 
+    @abstractmethod
     def annotations(self, cls: type) -> Mapping[str, object]:
         """Return the annotations of the fields as they were written, evaluated or not."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fields(self, cls: type) -> list[Field]:
         """Return the fields in their order. Raises ``NameError`` if an annotation names what does not exist (yet)."""
-        raise NotImplementedError
 
     def builder(self, cls: type, fields: list[Field]) -> Build:
         """Return what makes an instance, or raises, from the values of ``fields``: keyword arguments by their names."""
@@ -50,9 +53,16 @@ class Family:
         """Return of which class the values are."""
         return cls
 
+
+class MapFamily(Family):
+    """A family whose instances have, or are, a map of their fields."""
+
+    # What is wrong with an instance that lacks a field.
+    absent: ClassVar[str] = NO_VALUE
+
+    @abstractmethod
     def members(self, value: Any) -> dict[Any, Any]:
-        """Return the map that holds the fields of ``value``, if they are not attributes. Raises ``Misfit``."""
-        raise NotImplementedError
+        """Return the map that holds the fields of ``value``. Raises ``Misfit``."""
 
 
 def check_parameters(cls: type) -> None:

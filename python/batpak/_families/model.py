@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batpak._errors import UnsupportedAnnotation
-from batpak._families.family import Build, Family, check_call, derives
+from batpak._families.family import Build, MapFamily, check_call, derives
 from batpak._hints import Field, schema_error
 from batpak._shapes import Misfit
 
@@ -13,10 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Models(Family):
+class Models(MapFamily):
     """Models of pydantic 2. What is stored was valid, so reading it again validates nothing."""
-
-    by_attribute = False
 
     def owns(self, cls: type) -> bool:
         """Return whether it derives from ``BaseModel``."""

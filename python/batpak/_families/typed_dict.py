@@ -6,7 +6,7 @@ import sys
 import typing
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired, Required, get_args, get_origin
 
-from batpak._families.family import Build, Family, annotations_of, check_parameters
+from batpak._families.family import Build, MapFamily, annotations_of, check_parameters
 from batpak._hints import Field, hints_of, schema_error
 from batpak._shapes import Misfit
 
@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 _READ_ONLY = ("typing.ReadOnly", "typing_extensions.ReadOnly")
 
 
-class TypedDicts(Family):
+class TypedDicts(MapFamily):
     """``TypedDict`` of ``typing`` and of ``typing_extensions``: the values are dicts, and know nothing of the class."""
 
-    by_attribute = False
     lacking = absent = "missing, and {} requires it"
 
     def owns(self, cls: type) -> bool:
