@@ -413,10 +413,12 @@ def test_an_index_and_a_run_written_out(tmp_path: Path) -> None:
         ("scope", numbers(6), [b"batpak"], [bitmap(0, 1, 2, 3)]),
         ("kind", numbers(2, 4), [b"\x00\x01", b"\x10\x01"], [bitmap(0), bitmap(1, 2, 3)]),
         ("correlation_id", b"", [], []),
+        ("causation_id", b"", [], []),
+        ("idempotency_key", b"", [], []),
         ("metadata:k", numbers(1), [b"v"], [bitmap(0, 1, 2, 3)]),
         ("metadata:none", b"", [], []),
     ]
-    expected = struct.pack("<QQII", 0, len(writer.segment), 4, 6)
+    expected = struct.pack("<QQII", 0, len(writer.segment), 4, 8)
     for name, _, terms, lists in fields:
         expected += numbers(len(name), len(terms), len(b"".join(terms)), 9 * len(lists))
     expected += "".join(name for name, *_ in fields).encode()

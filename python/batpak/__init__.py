@@ -8,11 +8,16 @@ rolled back. ``FORMAT.md`` of the project maps every byte.
 from __future__ import annotations
 
 from batpak._batpak import Coordinate, Draft, Event, Events, Kind, Receipts
+from batpak._causation import CausationTree
 from batpak._errors import (
     BatpakError,
+    Conflict,
     DuplicateKind,
     EventNotFound,
+    ExpectationFailed,
     ForkedStore,
+    GateDefect,
+    GateDenied,
     InvalidCoordinate,
     InvalidEncoding,
     InvalidInput,
@@ -22,8 +27,10 @@ from batpak._errors import (
     InvalidValue,
     JournalDamaged,
     JournalRewound,
+    KeyConflict,
     KeyRequired,
     LimitExceeded,
+    MarkTimeout,
     NewerVersion,
     NotAJournal,
     PayloadMismatch,
@@ -43,8 +50,13 @@ from batpak._errors import (
     UnsupportedFormat,
     WrongKey,
 )
+from batpak._expect import ANY, NEW, Expect
 from batpak._follow import Follow
+from batpak._frontier import Frontier, Mark
+from batpak._gates import Bypass, DenialReceipt, Deny, Gate, Proposal, Proposed, Verdict
 from batpak._keys import PublicKey, SigningKey
+from batpak._outbox import Outbox
+from batpak._reaction import Reaction
 from batpak._receipt import AppendReceipt, Hlc
 from batpak._reports import OpenReport, StoreStats
 from batpak._schema import Registry, event
@@ -55,18 +67,31 @@ from batpak._verify import verify, verify_receipt
 __version__ = "0.1.0"
 
 __all__ = [
+    "ANY",
+    "NEW",
     "AppendReceipt",
     "Axes",
     "BatpakError",
+    "Bypass",
+    "CausationTree",
+    "Conflict",
     "Coordinate",
+    "DenialReceipt",
+    "Deny",
     "Draft",
     "DuplicateKind",
     "Event",
     "EventNotFound",
     "Events",
+    "Expect",
+    "ExpectationFailed",
     "Finding",
     "Follow",
     "ForkedStore",
+    "Frontier",
+    "Gate",
+    "GateDefect",
+    "GateDenied",
     "Hlc",
     "InvalidCoordinate",
     "InvalidEncoding",
@@ -77,14 +102,21 @@ __all__ = [
     "InvalidValue",
     "JournalDamaged",
     "JournalRewound",
+    "KeyConflict",
     "KeyRequired",
     "Kind",
     "LimitExceeded",
+    "Mark",
+    "MarkTimeout",
     "NewerVersion",
     "NotAJournal",
     "OpenReport",
+    "Outbox",
     "PayloadMismatch",
+    "Proposal",
+    "Proposed",
     "PublicKey",
+    "Reaction",
     "Receipts",
     "Registry",
     "SchemaError",
@@ -104,6 +136,7 @@ __all__ = [
     "UnregisteredType",
     "UnsupportedAnnotation",
     "UnsupportedFormat",
+    "Verdict",
     "Verification",
     "WrongKey",
     "event",

@@ -8,10 +8,11 @@ from os import PathLike
 from typing import Any, Final, Literal, final, overload
 from uuid import UUID
 
+from batpak._expect import Expect
 from batpak._receipt import AppendReceipt, Hlc
 from batpak._verification import Verification
 
-__all__ = ["Ancestors", "AuditHook", "Coordinate", "CoreStore", "Draft", "Event", "Events", "Faults", "Kind", "ManualClock", "MemoryDisk", "Place", "PublicKey", "ReceiptIterator", "ReceiptSource", "Receipts", "SigningKey", "decode_value", "encode_value", "event_from_record", "receipt_from_bytes", "start_audit", "verify_directory", "verify_receipt"]
+__all__ = ["Ancestors", "AuditHook", "Coordinate", "CoreProposal", "CoreStore", "Draft", "Event", "Events", "Faults", "Kind", "ManualClock", "MemoryDisk", "Place", "PublicKey", "ReceiptIterator", "ReceiptSource", "Receipts", "SigningKey", "decode_value", "encode_value", "event_from_record", "proposal_commitment", "receipt_from_bytes", "start_audit", "verify_directory", "verify_receipt"]
 
 @final
 class Ancestors:
@@ -105,6 +106,21 @@ class Coordinate:
         """
 
 @final
+class CoreProposal:
+    """
+    Events that will be one frame. What is in it is encoded: changing the objects that it was made from changes nothing.
+    """
+    def __len__(self, /) -> int: ...
+    def kind(self, /, position: int) -> tuple[int, int]:
+        """
+        Kind and version of the event at `position`.
+        """
+    def value(self, /, position: int) -> Any:
+        """
+        The payload of the event at `position` as it will be stored: a plain value, made anew each time, or bytes.
+        """
+
+@final
 class CoreStore:
     """
     An open journal.
@@ -113,13 +129,17 @@ class CoreStore:
         """
         For the at-fork handler: marks the child's copy of this handle dead.
         """
-    def append(self, /, coordinate: Coordinate, payload: object, kind: Kind | int | None, version: int | None, correlation_id: UUID | bytes | None, causation_id: UUID | bytes | None, metadata: dict[str, str] | None, private_metadata: dict[str, object] | None, durability: str | None) -> AppendReceipt:
+    def append(self, /, coordinate: Coordinate, payload: object, kind: Kind | int | None, version: int | None, correlation_id: UUID | bytes | None, causation_id: UUID | bytes | None, metadata: dict[str, str] | None, private_metadata: dict[str, object] | None, durability: str | None, expect: Expect | int, key: str | bytes | None) -> AppendReceipt:
         """
         Writes one event.
         """
     def append_batch(self, /, items: Iterable[tuple[Coordinate, object] | Draft], kind: Kind | int | None, durability: str | None) -> Receipts:
         """
         Writes many events as one frame.
+        """
+    def bypass(self, /, proposal: CoreProposal, approver: str, reason: str, gates: list[str]) -> None:
+        """
+        Has a proposal say that it is written past these gates.
         """
     def close(self, /) -> None:
         """
@@ -129,6 +149,14 @@ class CoreStore:
     def closed(self, /) -> bool:
         """
         Whether `close` was called.
+        """
+    def commit(self, /, proposal: CoreProposal) -> Receipts:
+        """
+        Writes a proposal as one frame.
+        """
+    def deny(self, /, proposal: CoreProposal, verdicts: list[dict[str, object]]) -> tuple[AppendReceipt, bytes]:
+        """
+        Writes that gates refused a proposal; returns the receipt and the opening of its commitment.
         """
     def events(self, /) -> int:
         """
@@ -148,9 +176,17 @@ class CoreStore:
         """
         The journal's id.
         """
+    def known(self, /, proposal: CoreProposal) -> Receipts | None:
+        """
+        The receipts of what a proposal would write a second time, or None.
+        """
     def last_receipt(self, /) -> AppendReceipt | None:
         """
         The receipt of this thread's last append, if it went to this store.
+        """
+    def marks(self, /) -> list[tuple[int, Hlc] | None]:
+        """
+        The last event of each mark, or None: accepted, written, durable, visible, each (sequence, hlc).
         """
     @property
     def name(self, /) -> str:
@@ -158,7 +194,7 @@ class CoreStore:
         The journal's name.
         """
     @staticmethod
-    def open(path: str | PathLike[str] | Place, *, create: bool, read_only: bool, signing_key: SigningKey | None, durability: str, interval_ms: int, segment_bytes: int, name: str, resolve: Callable[[object, object, int | None], tuple[object, int, int]], restore: Callable[[int, int, object], object], allow_nonfinite: bool, rebuild_meta: bool, index_metadata: list[str] | None, durable_only: bool) -> CoreStore:
+    def open(path: str | PathLike[str] | Place, *, create: bool, read_only: bool, signing_key: SigningKey | None, durability: str, interval_ms: int, segment_bytes: int, name: str, resolve: Callable[[object, object, int | None], tuple[object, int, int]], restore: Callable[[int, int, object], object], allow_nonfinite: bool, rebuild_meta: bool, index_metadata: list[str] | None, durable_only: bool, idempotency_window: int) -> CoreStore:
         """
         Opens a journal; see `batpak.Store.open`.
         """
@@ -166,7 +202,15 @@ class CoreStore:
         """
         How the open went, as a dict.
         """
-    def query(self, /, *, entity: str | None, entity_prefix: str | None, scope: str | None, kind: Kind | int | None, category: int | None, correlation: UUID | bytes | None, metadata: list[tuple[str, str]] | None, after: int | None, until: int | None, since_us: int | None, before_us: int | None, reverse: bool, limit: int | None, system: bool) -> Events:
+    def propose(self, /, durability: str | None) -> CoreProposal:
+        """
+        Nothing yet, to be filled by `push`.
+        """
+    def push(self, /, proposal: CoreProposal, item: tuple[Coordinate, object] | Draft, kind: Kind | int | None) -> None:
+        """
+        Encodes one item, a Draft or a pair of coordinate and payload, and adds it to a proposal.
+        """
+    def query(self, /, *, entity: str | None, entity_prefix: str | None, scope: str | None, kind: Kind | int | None, category: int | None, correlation: UUID | bytes | None, causation: UUID | bytes | None, metadata: list[tuple[str, str]] | None, after: int | None, until: int | None, since_us: int | None, before_us: int | None, reverse: bool, limit: int | None, system: bool) -> Events:
         """
         Events in commit order.
         """
@@ -194,6 +238,10 @@ class CoreStore:
         """
         Checks a receipt against the journal.
         """
+    def wait_for(self, /, mark: str, events: int, timeout: float | None) -> bool:
+        """
+        Waits until so many events have reached a mark; False after `timeout` seconds.
+        """
     def walk_ancestors(self, /, reference: UUID | bytes | str | int, limit: int | None) -> Ancestors:
         """
         An event and its ancestors.
@@ -207,7 +255,8 @@ class Draft:
     `coordinate`: a Coordinate. `payload`: an instance of a registered class, a plain value, or bytes. `kind`: a Kind or its number, for payloads
     that are not of a registered class. `version`: schema version 0 to 65535 of such a payload. `correlation_id`: UUID or 16 bytes.
     `causation_id`: UUID or 16 bytes, or an int: the index of an earlier item of the same batch. `metadata`: dict of str to str, at most
-    4 KiB, permanent: pseudonymous ids only. `private_metadata`: dict of plain values, at most 64 KiB, erasable.
+    4 KiB, permanent: pseudonymous ids only. `private_metadata`: dict of plain values, at most 64 KiB, erasable. `expect`: ANY, NEW or the clock
+    of the entity's last event. `key`: idempotency key, str or bytes of 1 to 1024 bytes.
 
     Immutable; nothing is checked before it is appended.
 
@@ -215,7 +264,7 @@ class Draft:
     {'x': 1}
     """
     __match_args__: Final[tuple[str, str]]
-    def __new__(cls, /, coordinate: Coordinate, payload: object, *, kind: Kind | int | None = None, version: int | None = None, correlation_id: UUID | bytes | None = None, causation_id: UUID | bytes | int | None = None, metadata: dict[str, str] | None = None, private_metadata: dict[str, object] | None = None) -> Draft: ...
+    def __new__(cls, /, coordinate: Coordinate, payload: object, *, kind: Kind | int | None = None, version: int | None = None, correlation_id: UUID | bytes | None = None, causation_id: UUID | bytes | int | None = None, metadata: dict[str, str] | None = None, private_metadata: dict[str, object] | None = None, expect: Expect | int | None = None, key: str | bytes | None = None) -> Draft: ...
     def __repr__(self, /) -> str: ...
     def _repr_html_(self, /) -> str: ...
     @property
@@ -224,6 +273,10 @@ class Draft:
     def coordinate(self, /) -> Coordinate: ...
     @property
     def correlation_id(self, /) -> UUID | bytes | None: ...
+    @property
+    def expect(self, /) -> Expect | int: ...
+    @property
+    def key(self, /) -> str | bytes | None: ...
     @property
     def kind(self, /) -> Kind | int | None: ...
     @property
@@ -665,6 +718,11 @@ def encode_value(value: object, *, allow_nonfinite: bool) -> bytes:
 def event_from_record(record: bytes) -> Event:
     """
     The event in a record's bytes, as pickling needs it; payloads go through the process-wide registry.
+    """
+
+def proposal_commitment(opening: bytes) -> bytes:
+    """
+    What a denial keeps of a proposal with this opening.
     """
 
 def receipt_from_bytes(data: bytes) -> AppendReceipt:

@@ -14,6 +14,11 @@ BatpakError
 │   ├── UnregisteredType                a class that no ``@event`` announced
 │   ├── PayloadMismatch                 stored bytes do not fit the registered class
 │   └── NewerVersion                    written by a newer version of the class than this program knows
+├── Conflict                            the journal is not as the append supposes; nothing was written
+│   ├── ExpectationFailed               the entity's last event is not the expected one
+│   └── KeyConflict                     another event was written under the same idempotency key
+├── GateDenied                          a gate refused; nothing was written
+│   └── GateDefect                      a gate failed, and so refused
 ├── EventNotFound (also LookupError)    no such event in this journal
 ├── SigningKeyError                     the key is missing, unreadable or another one
 │   ├── KeyRequired                     a signed journal was opened for writing without its key
@@ -28,6 +33,7 @@ BatpakError
     ├── StorePoisoned                   an earlier write or sync failed; reopen to recover
     ├── UnsupportedFormat               written by a newer batpak
     ├── JournalDamaged                  bytes are damaged, missing or were changed
+    ├── MarkTimeout (also TimeoutError) events did not come as far as was asked in the time given
     ├── JournalRewound                  recovery cut events that this reader had seen
     └── StorageError (also OSError)     the operating system refused
         ├── StoragePermission (also PermissionError)
@@ -37,7 +43,13 @@ BatpakError
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batpak._gates import DenialReceipt, Verdict
+    from batpak._receipt import AppendReceipt
 
 
 class BatpakError(Exception):
@@ -176,6 +188,47 @@ class NewerVersion(SchemaError):
     known: int | None
 
 
+class Conflict(BatpakError):
+    """The journal is not as the append supposes. Nothing was written."""
+
+    code = "conflict"
+
+
+class ExpectationFailed(Conflict):
+    """The last event of ``entity`` is not the expected one: its clock is ``actual``, None if there is no event."""
+
+    code = "expectation_failed"
+    _attributes: ClassVar[tuple[str, ...]] = ("entity", "actual")
+    entity: str | None
+    actual: int | None
+
+
+class KeyConflict(Conflict):
+    """Another event, ``sequence``, was written under the same idempotency key."""
+
+    code = "key_conflict"
+    _attributes: ClassVar[tuple[str, ...]] = ("sequence",)
+    sequence: int | None
+
+
+class GateDenied(BatpakError):
+    """A gate refused, and nothing was written but, where denials are recorded, the denial.
+
+    ``verdicts`` is what the gates said, in the order in which they were asked; ``receipt`` the DenialReceipt, or None.
+    """
+
+    code = "gate_denied"
+    _attributes: ClassVar[tuple[str, ...]] = ("verdicts", "receipt")
+    verdicts: tuple[Verdict, ...]
+    receipt: DenialReceipt | None
+
+
+class GateDefect(GateDenied):
+    """A gate raised, or returned what is no answer, and so refused; what it raised is the cause of this exception."""
+
+    code = "gate_defect"
+
+
 class EventNotFound(BatpakError, LookupError):
     """No such event in this journal. ``ref`` is what was asked for."""
 
@@ -276,6 +329,18 @@ class JournalDamaged(StoreError):
     file: str | None
     offset: int | None
     sequence: int | None
+
+
+class MarkTimeout(StoreError, TimeoutError):
+    """Events exist, but had not reached ``mark`` in the time given. They may still reach it.
+
+    ``receipts`` are those of the append that asked, in order; empty for ``wait_for``.
+    """
+
+    code = "mark_timeout"
+    _attributes: ClassVar[tuple[str, ...]] = ("mark", "receipts")
+    mark: str | None
+    receipts: Sequence[AppendReceipt]
 
 
 class JournalRewound(StoreError):

@@ -61,10 +61,11 @@ def dict_type(registry: Registry, kind: Kind | int | None, version: int | None) 
 def items_with_dicts(registry: Registry, items: Iterable[Item], default: Kind | int | None) -> Iterator[Item]:
     """The items of a batch, the dicts among them with the kind of a TypedDict checked and as plain values."""
     for item in items:
-        yield _checked(registry, item, default)
+        yield item_with_dict(registry, item, default)
 
 
-def _checked(registry: Registry, item: Item, default: Kind | int | None) -> Item:
+def item_with_dict(registry: Registry, item: Item, default: Kind | int | None) -> Item:
+    """One item of a batch, as above."""
     draft: object = item
     if isinstance(item, tuple) and len(item) == 2 and type(item[1]) is dict and isinstance(item[0], _batpak.Coordinate):
         draft = _batpak.Draft(*item)
@@ -83,6 +84,8 @@ def _checked(registry: Registry, item: Item, default: Kind | int | None) -> Item
         causation_id=draft.causation_id,
         metadata=draft.metadata,
         private_metadata=draft.private_metadata,
+        expect=draft.expect,
+        key=draft.key,
     )
 
 

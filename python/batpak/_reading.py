@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from batpak._causation import causation_tree
 from batpak._filters import microseconds, number, pairs, text
 from batpak._follow import Follow
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from batpak import _batpak
     from batpak._batpak import Event, Events, Kind
+    from batpak._causation import CausationTree
 
     EventRef = UUID | bytes | str | int
 
@@ -49,6 +51,7 @@ class Reading:
         kind: Kind | int | None = None,
         category: int | None = None,
         correlation: UUID | bytes | None = None,
+        causation: UUID | bytes | None = None,
         metadata: Mapping[str, str] | None = None,
         after: int | None = None,
         until: int | None = None,
@@ -70,6 +73,7 @@ class Reading:
             kind: only this kind.
             category: only kinds of this category, 0 to 15.
             correlation: only events with this correlation id; a UUID or 16 bytes.
+            causation: only events that name this event as their cause; its id as a UUID or 16 bytes.
             metadata: only events whose metadata has each of these pairs.
             after: only sequences greater than this.
             until: only sequences up to and including this.
@@ -104,6 +108,7 @@ class Reading:
             kind=kind,
             category=number(category, "category", 15),
             correlation=correlation,
+            causation=causation,
             metadata=pairs(metadata),
             after=number(after, "after"),
             until=number(until, "until"),
@@ -147,6 +152,7 @@ class Reading:
         kind: Kind | int | None = None,
         category: int | None = None,
         correlation: UUID | bytes | None = None,
+        causation: UUID | bytes | None = None,
         metadata: Mapping[str, str] | None = None,
         after: int | None = None,
         since: datetime | None = None,
@@ -156,7 +162,8 @@ class Reading:
         """Events in commit order, then those that are written from now on, by whatever process.
 
         Args:
-            entity, entity_prefix, scope, kind, category, correlation, metadata, since, system: as for ``query``.
+            entity, entity_prefix, scope, kind, category, correlation, causation, metadata, since, system: as for
+                ``query``.
             after: begin behind this sequence; with the first event if None.
             timeout: end when no new event came for so many seconds, 0 or more; never if None.
 
@@ -185,6 +192,7 @@ class Reading:
                 kind=kind,
                 category=category,
                 correlation=correlation,
+                causation=causation,
                 metadata=given,
                 after=sequence,
                 since=since,
@@ -192,6 +200,30 @@ class Reading:
             )
 
         return Follow(self, events_behind, after, timeout)
+
+    def causation_tree(self, ref: EventRef, *, limit: int = 10_000) -> CausationTree:
+        """An event, and all that it caused: the events that name it as their cause, what these caused, and so on.
+
+        Args:
+            ref: event id or sequence of the root.
+            limit: at most so many events, 1 or more; the tree says if there were more.
+
+        Returns:
+            The tree; the children of an event are in commit order.
+
+        Raises:
+            EventNotFound: there is no such event.
+            InvalidInput: ``limit`` is out of range.
+            StoreClosed, ForkedStore: this store cannot be used.
+
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as directory, Store.open(directory) as store:
+        ...     asked = store.append(Coordinate("order:1", "shop"), {"asked": True}, kind=0xF001)
+        ...     paid = store.reacting_to(asked).append(Coordinate("order:1", "shop"), {"paid": True}, kind=0xF002)
+        ...     [event.payload for event in store.causation_tree(asked.event_id).walk()]
+        [{'asked': True}, {'paid': True}]
+        """
+        return causation_tree(self, self.get(ref), number(limit, "limit") or 0)
 
     def walk_ancestors(self, ref: EventRef, limit: int | None = None) -> Iterator[Event]:
         """An event, then the one that it chains to, and so on to the first of its entity: newest first.

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 
-class _Report:
+class Report:
+    """What every report can do."""
+
     __slots__ = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -21,7 +23,7 @@ class _Report:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenReport(_Report):
+class OpenReport(Report):
     """How an open went.
 
     Attributes:
@@ -59,7 +61,7 @@ class OpenReport(_Report):
 
 
 @dataclass(frozen=True, slots=True)
-class StoreStats(_Report):
+class StoreStats(Report):
     """Figures about an open store.
 
     Attributes:

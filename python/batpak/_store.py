@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from batpak import _batpak, _fork, _payloads
 from batpak._errors import InvalidInput
+from batpak._filters import number
+from batpak._gates import Gating
 from batpak._keys import PublicKey, SigningKey
-from batpak._reading import Reading
 from batpak._reports import OpenReport, StoreStats
 from batpak._schema import Registry, default_registry
 from batpak._verify import core_key, core_receipt
+from batpak._writing import Writing
 
 if TYPE_CHECKING:
     import os
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from uuid import UUID
 
-    from batpak._batpak import Coordinate, Draft, Kind, Receipts
+    from batpak._gates import Gate, GateMode
     from batpak._receipt import AppendReceipt
     from batpak._verification import Verification
 
@@ -32,6 +34,7 @@ Durability = Literal["always", "interval", "manual"]
 Visibility = Literal["written", "durable"]
 
 SEGMENT_BYTES = 64 * 1024 * 1024
+IDEMPOTENCY_WINDOW = 1_000_000
 
 
 def absolute(path: Path_) -> str:
@@ -71,7 +74,7 @@ def _signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class Store(Reading):
+class Store(Writing):
     """One open journal: one directory, one writer. Use it as a context manager.
 
     Any number of threads may use one store at the same time. Waiting for the disk or for another writer happens
@@ -85,13 +88,16 @@ class Store(Reading):
     {'paid': True}
     """
 
-    __slots__ = ("__weakref__", "_path", "_registry")
+    __slots__ = ("__weakref__", "_path")
 
-    def __init__(self, core: _batpak.CoreStore, path: Path, registry: Registry = default_registry) -> None:
+    def __init__(
+        self, core: _batpak.CoreStore, path: Path, registry: Registry = default_registry, gating: Gating | None = None
+    ) -> None:
         """Not for users: call ``Store.open``."""
         self._core = core
         self._path = path
         self._registry = registry
+        self._gating = Gating() if gating is None else gating
 
     @classmethod
     def open(
@@ -110,6 +116,10 @@ class Store(Reading):
         rebuild_meta: bool = False,
         index_metadata: Iterable[str] | None = None,
         visibility: Visibility = "written",
+        idempotency_window: int = IDEMPOTENCY_WINDOW,
+        gates: Iterable[Gate] = (),
+        gate_mode: GateMode = "first",
+        record_denials: bool = True,
     ) -> Self:
         """Open the journal in a directory; a missing or empty one becomes a journal.
 
@@ -136,8 +146,13 @@ class Store(Reading):
             rebuild_meta: write ``journal.meta``, which is a copy of event 0, anew if it is missing or damaged.
             index_metadata: metadata keys by which ``query(metadata=)`` is to find events without scanning, at most 32.
                 None keeps those of the newest index file. Other keys than before have every index file made again.
-            visibility: of a read-only store: "written" shows every complete frame, "durable" only what is known synced,
-                which no crash takes back.
+            visibility: "written" shows every complete frame; "durable" only what is known synced, which no crash takes
+                back. Where only durable events are shown, a thread that reads what it wrote itself waits for its sync.
+            idempotency_window: for so many sequences an event that was written under a ``key`` is not written again;
+                0 to 2**64 - 1. Retries that come later are written a second time.
+            gates: what decides about every append, asked in this order before anything is written (see ``Gate``).
+            gate_mode: "first" stops at the first gate that refuses; "all" asks them all, for their verdicts.
+            record_denials: whether a refusal is recorded in the journal, which gives a ``DenialReceipt``.
 
         Returns:
             The open store.
@@ -154,6 +169,7 @@ class Store(Reading):
         if signing_key is not None and not isinstance(signing_key, SigningKey):
             signing_key = SigningKey.load(signing_key)
         known = default_registry if registry is None else registry
+        gating = Gating(gates, gate_mode, record_denials=record_denials)
         with _signals_held():
             core = _batpak.CoreStore.open(
                 path if isinstance(path, _batpak.Place) else absolute(path),
@@ -170,8 +186,9 @@ class Store(Reading):
                 rebuild_meta=rebuild_meta,
                 index_metadata=None if index_metadata is None else _keys_of(index_metadata),
                 durable_only=_durable_only(visibility),
+                idempotency_window=number(idempotency_window, "idempotency_window") or 0,
             )
-        store = cls(core, Path(path), known)
+        store = cls(core, Path(path), known, gating)
         _fork.watch(core)
         report = store.open_report
         if report.path_taken == "recovered":
@@ -191,110 +208,6 @@ class Store(Reading):
                 "%s: the index files of %d sealed segments were made from the log", path, report.indexes_rebuilt
             )
         return store
-
-    # Writing
-
-    def append(
-        self,
-        coordinate: Coordinate,
-        payload: object,
-        *,
-        kind: Kind | int | None = None,
-        version: int | None = None,
-        correlation_id: UUID | bytes | None = None,
-        causation_id: UUID | bytes | None = None,
-        metadata: dict[str, str] | None = None,
-        private_metadata: dict[str, object] | None = None,
-        durability: Durability | None = None,
-    ) -> AppendReceipt:
-        """Write one event.
-
-        Args:
-            coordinate: where it belongs.
-            payload: an instance of a registered class; or a plain value (dict, list, str, int, float, bool, None,
-                aware datetime, date, time,
-                timedelta, Decimal, UUID, of exactly these types); or bytes, stored as they are. At most 16 MiB encoded.
-            kind: what it is; needed unless the payload's class is registered. A dict with the kind of a registered
-                TypedDict is checked against it and gets its version.
-            version: schema version of an untyped payload, 0 to 65,535; 0 if None. With another version than the
-                registered one, a dict is not checked against a TypedDict.
-            correlation_id: groups events; a UUID or 16 bytes.
-            causation_id: id of the event that caused this one; a UUID or 16 bytes.
-            metadata: permanent, at most 4 KiB; pseudonymous ids only, since it can never be erased.
-            private_metadata: erasable, at most 64 KiB; a dict of plain values.
-            durability: overrides the store's for this event.
-
-        Returns:
-            The receipt. The event exists and is visible; with "always" it is synced too.
-
-        Raises:
-            InvalidInput: an argument cannot be accepted (InvalidKind, InvalidValue with its path, LimitExceeded ...);
-                nothing was written.
-            SchemaError: the payload's class cannot be written; nothing was written.
-            StorageError: the operating system refused; the event was not written.
-            StorePoisoned: an earlier failure ended writing; or the sync failed, and the event is in doubt.
-            StoreClosed, StoreReadOnly, ForkedStore: this store cannot be written to.
-            KeyboardInterrupt: during the wait for the sync; the event exists, see ``last_receipt``.
-        """
-        if kind is not None and type(payload) is dict and self._registry._has_typed_dicts:
-            known = _payloads.dict_type(self._registry, kind, version)
-            if known is not None:
-                payload, version = known.to_plain(payload), known.version
-        return self._core.append(
-            coordinate,
-            payload,
-            kind,
-            version,
-            correlation_id,
-            causation_id,
-            metadata,
-            private_metadata,
-            durability,
-        )
-
-    def append_batch(
-        self,
-        items: Iterable[tuple[Coordinate, object] | Draft],
-        *,
-        kind: Kind | int | None = None,
-        durability: Durability | None = None,
-    ) -> Receipts:
-        """Write many events as one frame: after any crash, either all are there or none.
-
-        Args:
-            items: 1 to 65,536 pairs of coordinate and payload, or ``Draft``; at most 64 MiB encoded.
-            kind: what untyped payloads are whose item does not say it.
-            durability: overrides the store's for these events.
-
-        Returns:
-            The receipts, in the order of the items, made when they are looked at.
-
-        Raises:
-            TypeError: an item is neither.
-            Whatever ``append`` raises; nothing was written then.
-        """
-        if self._registry._has_typed_dicts:
-            items = _payloads.items_with_dicts(self._registry, items, kind)
-        return self._core.append_batch(items, kind, durability)
-
-    def sync(self) -> int:
-        """Make every event durable.
-
-        Returns:
-            How many events, from sequence 0 on, are durable.
-
-        Raises:
-            StorePoisoned: a sync failed; nothing later is durable.
-            StoreClosed, StoreReadOnly, ForkedStore: this store cannot be written to.
-        """
-        return self._core.sync()
-
-    def last_receipt(self) -> AppendReceipt | None:
-        """The receipt of the last event that this thread wrote, if it wrote to this store.
-
-        It is what an ``append`` did not return that Ctrl-C interrupted while it waited.
-        """
-        return self._core.last_receipt()
 
     # Proof
 

@@ -42,6 +42,8 @@ def _fields(events: list[Event], declared_keys: list[str]) -> dict[str, Terms]:
         "scope": _terms((number, event.scope.encode()) for number, event in enumerate(events)),
         "kind": _terms((number, event.kind.to_bytes(2, "big")) for number, event in enumerate(events)),
         "correlation_id": _terms((number, event.correlation_id) for number, event in enumerate(events)),
+        "causation_id": _terms((number, event.causation_id) for number, event in enumerate(events)),
+        "idempotency_key": _terms((number, event.idempotency_key) for number, event in enumerate(events)),
     }
     for key in declared_keys:
         values = ((number, event.metadata.get(key)) for number, event in enumerate(events))

@@ -15,7 +15,7 @@ use batpak_core::catalog::Cache;
 use batpak_core::frontier::Frontier;
 use batpak_core::hash::hex;
 use batpak_core::header::{Encoding, Promise};
-use batpak_core::proposal::{Causation, NewEvent};
+use batpak_core::proposal::{Causation, Expect, NewEvent};
 use batpak_core::read::Event;
 use batpak_core::receipt::Receipt;
 use batpak_core::storage::{MemoryStorage, Mode, Storage};
@@ -99,6 +99,8 @@ fn journal(config: &Config) -> (MemoryStorage, Vec<Receipt>) {
         payload: &payload,
         correlation_id: Some([0xC0; 16]),
         causation: Some(Causation::Id([0xCA; 16])),
+        key: None,
+        expect: Expect::Any,
         metadata: &metadata,
         private: &private,
     };
@@ -110,6 +112,8 @@ fn journal(config: &Config) -> (MemoryStorage, Vec<Receipt>) {
         payload: b"",
         correlation_id: None,
         causation: None,
+        key: None,
+        expect: Expect::Any,
         metadata: &plain,
         private: &[],
     };
@@ -120,11 +124,11 @@ fn journal(config: &Config) -> (MemoryStorage, Vec<Receipt>) {
         for event in batch {
             proposal.push(event, store.entropy()).expect("push");
         }
-        let frame = store.append(&proposal).expect("append");
+        let frame = store.append(&proposal).expect("append").written().expect("its key is new");
         receipts.extend((0..frame.len()).filter_map(|index| frame.receipt(index)));
     };
     write(&store, Promise::Interval, &[single]);
-    let caused = NewEvent { causation: Some(Causation::Item(0)), ..raw };
+    let caused = NewEvent { causation: Some(Causation::Item(0)), key: Some(b"order 7"), ..raw };
     write(&store, Promise::Manual, &[raw, single, caused]);
     store.wait_durable(5, None).expect("sync");
     clock.shift(-1_000_000);

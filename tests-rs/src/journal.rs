@@ -8,7 +8,7 @@ use batpak_core::error::Result;
 use batpak_core::header::{Encoding, Promise};
 use batpak_core::index::Query;
 use batpak_core::key::SigningKey;
-use batpak_core::proposal::{NewEvent, Proposal};
+use batpak_core::proposal::{Expect, NewEvent, Proposal};
 use batpak_core::read::Event;
 use batpak_core::receipt::Committed;
 use batpak_core::storage::{MemoryStorage, Mode, Storage, read_all};
@@ -64,6 +64,8 @@ pub fn push(proposal: &mut Proposal, store: &Store, entity: &str, payload: &[u8]
         payload,
         correlation_id: None,
         causation: None,
+        key: None,
+        expect: Expect::Any,
         metadata: &BTreeMap::new(),
         private: &[],
     };
@@ -76,7 +78,7 @@ pub fn write(store: &Store, promise: Promise, entity: &str, payloads: &[&[u8]]) 
     for payload in payloads {
         push(&mut proposal, store, entity, payload)?;
     }
-    store.append(&proposal)
+    Ok(store.append(&proposal)?.written().expect("no key was given"))
 }
 
 /// Every event, the journal's own too if `system`.

@@ -78,6 +78,7 @@ fn the_committed_journals_are_written_the_same_way_today() {
                 encoding: header.encoding,
                 correlation_id: header.correlation_id.as_ref(),
                 causation_id: header.causation_id.as_ref(),
+                idempotency_key: header.idempotency_key.as_ref(),
                 metadata: &metadata,
                 payload_commitment: &header.payload_commitment,
                 promise: header.promise,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use batpak_core::error::{Error, Result};
 use batpak_core::header::{Encoding, Promise};
-use batpak_core::proposal::{Causation, NewEvent, Proposal};
+use batpak_core::proposal::{Causation, Expect, NewEvent, Proposal};
 use batpak_core::receipt::Committed;
 use batpak_core::storage::MemoryStorage;
 use batpak_core::value::Value;
@@ -21,6 +21,8 @@ fn plain<'a>(coordinate: &'a Coordinate, metadata: &'a BTreeMap<String, String>)
         payload: b"",
         correlation_id: None,
         causation: None,
+        key: None,
+        expect: Expect::Any,
         metadata,
         private: &[],
     }
@@ -35,7 +37,7 @@ fn begun() -> (MemoryStorage, Store) {
 fn append(store: &Store, event: &NewEvent<'_>) -> Result<Committed> {
     let mut proposal = store.propose(Some(Promise::Manual))?;
     proposal.push(event, store.entropy())?;
-    store.append(&proposal)
+    Ok(store.append(&proposal)?.written().expect("no key was given"))
 }
 
 fn exceeds<T: std::fmt::Debug>(outcome: &Result<T>, limit: u64, actual: u64) {
@@ -134,7 +136,7 @@ fn a_batch_has_at_most_65536_events_and_at_least_one() {
     }
     exceeds(&proposal.push(&event, store.entropy()), 65_536, 65_537);
     assert_eq!(proposal.len(), 65_536);
-    let frame = store.append(&proposal).expect("append");
+    let frame = store.append(&proposal).expect("append").written().expect("no key was given");
     for index in [0, 1, 40_000, 65_535] {
         let receipt = frame.receipt(index).expect("a receipt");
         assert_eq!(receipt.path.len(), 16);

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use batpak_core::header::Promise;
+use batpak_core::append::Appended;
+use batpak_core::header::{Encoding, Header, Promise};
 use batpak_core::index::Query;
+use batpak_core::proposal::{Causation, Expect, NewEvent};
 use batpak_core::read::Event;
 use batpak_core::storage::{MemoryStorage, Mode, Storage as _};
 use batpak_core::{Config, Error, Kind, Store};
@@ -55,6 +57,7 @@ struct More {
     prefix: Option<usize>,
     category: Option<u8>,
     correlation: Option<u8>,
+    causation: Option<u8>,
     tenant: Option<u8>,
     note: Option<u8>,
     since: Option<u64>,
@@ -66,6 +69,9 @@ struct More {
 #[derive(Clone, Debug)]
 struct Item {
     correlation: Option<u8>,
+    causation: Option<u8>,
+    key: Option<u8>,
+    expect: Expected,
     tenant: Option<u8>,
     note: Option<u8>,
     entity: usize,
@@ -74,12 +80,36 @@ struct Item {
     payload: Vec<u8>,
 }
 
+/// What an item expects of its entity.
+#[derive(Clone, Copy, Debug)]
+enum Expected {
+    Any,
+    New,
+    /// The clock that it has, or another one.
+    Clock {
+        right: bool,
+    },
+}
+
+fn expected() -> impl Strategy<Value = Expected> {
+    prop_oneof![
+        8 => Just(Expected::Any),
+        1 => Just(Expected::New),
+        2 => Just(Expected::Clock { right: true }),
+        1 => Just(Expected::Clock { right: false }),
+    ]
+}
+
 fn item() -> impl Strategy<Value = Item> {
     let payload = prop_oneof![4 => vec(any::<u8>(), 0..40), 1 => vec(any::<u8>(), 1500..2500)];
-    let marks = (option::of(0..3_u8), option::of(0..3_u8), option::of(0..3_u8));
-    (0..ENTITIES.len(), 0..SCOPES.len(), 0..KINDS.len(), payload, marks).prop_map(
-        |(entity, scope, kind, payload, (correlation, tenant, note))| Item {
+    let marks = (option::of(0..3_u8), option::of(0..3_u8), option::of(0..3_u8), option::of(0..3_u8));
+    let key = option::weighted(0.2, 0..8_u8);
+    (0..ENTITIES.len(), 0..SCOPES.len(), 0..KINDS.len(), payload, marks, key, expected()).prop_map(
+        |(entity, scope, kind, payload, (correlation, causation, tenant, note), key, expect)| Item {
             correlation,
+            causation,
+            key,
+            expect,
             tenant,
             note,
             entity,
@@ -92,14 +122,16 @@ fn item() -> impl Strategy<Value = Item> {
 
 fn more() -> impl Strategy<Value = More> {
     let prefix = option::weighted(0.2, 0..PREFIXES.len());
-    let numbers = (option::weighted(0.2, 0..16_u8), option::weighted(0.2, 0..4_u8), option::weighted(0.2, 0..4_u8));
+    let byte = || option::weighted(0.2, 0..4_u8);
+    let numbers = (option::weighted(0.2, 0..16_u8), byte(), byte(), byte());
     let times = (option::weighted(0.1, 0..90_u64), option::weighted(0.1, 0..90_u64));
     let rest = (option::weighted(0.1, 0..4_u8), any::<bool>(), option::weighted(0.3, 0..12_u64));
     (prefix, numbers, times, rest).prop_map(
-        |(prefix, (category, correlation, tenant), (since, before), (note, reverse, limit))| More {
+        |(prefix, (category, correlation, causation, tenant), (since, before), (note, reverse, limit))| More {
             prefix,
             category,
             correlation,
+            causation,
             tenant,
             note,
             since,
@@ -143,6 +175,8 @@ struct Known {
     kind: u16,
     payload: Vec<u8>,
     correlation: Option<[u8; 16]>,
+    causation: Option<[u8; 16]>,
+    key: Option<[u8; 16]>,
     metadata: BTreeMap<String, String>,
     id: [u8; 16],
     wall_us: u64,
@@ -156,10 +190,20 @@ impl Known {
             kind: event.kind.code(),
             payload: event.payload().to_vec(),
             correlation: event.correlation_id,
+            causation: event.causation_id,
+            key: Header::decode(event.header()).expect("a header").idempotency_key,
             metadata: event.metadata().expect("a header").into_iter().collect(),
             id: event.stamp.event_id,
             wall_us: event.stamp.hlc.wall_us,
         }
+    }
+
+    /// Whether this is what was written for an item.
+    fn was(&self, item: &Item) -> bool {
+        self.entity == ENTITIES[item.entity]
+            && self.scope == SCOPES[item.scope]
+            && self.kind == KINDS[item.kind]
+            && self.payload == item.payload
     }
 
     fn matches(&self, sequence: u64, query: &Query) -> bool {
@@ -170,6 +214,7 @@ impl Known {
             && query.kind.is_none_or(|kind| kind == self.kind)
             && query.category.is_none_or(|category| u16::from(category) == self.kind >> 12)
             && query.correlation.is_none_or(|correlation| Some(correlation) == self.correlation)
+            && query.causation.is_none_or(|causation| Some(causation) == self.causation)
             && query.metadata.iter().all(|(key, value)| self.metadata.get(key) == Some(value))
             && query.since_us.is_none_or(|since| self.wall_us >= since)
             && query.before_us.is_none_or(|before| self.wall_us < before)
@@ -229,29 +274,74 @@ impl World {
         self.same(&Query { system: true, ..Query::default() }, 7);
     }
 
+    /// The clock that the next event of an entity would have.
+    fn next_clock(&self, entity: &str) -> u64 {
+        self.known.iter().filter(|known| known.entity == entity).count() as u64
+    }
+
     fn append(&mut self, items: &[Item], promise: u8) {
         let promise = [Promise::Manual, Promise::Interval, Promise::Always][usize::from(promise)];
         let store = self.store();
         let mut proposal = store.propose(Some(promise)).expect("open");
+        let (mut keys, mut as_expected) = (Vec::new(), true);
+        let mut clocks: BTreeMap<&str, u64> = BTreeMap::new();
         for item in items {
             let marks = [("tenant", item.tenant), ("note", item.note)];
             let marks = marks.into_iter().filter_map(|(key, mark)| Some((key.to_owned(), format!("{}", mark?))));
             let metadata = marks.collect();
             let coordinate = at(ENTITIES[item.entity], SCOPES[item.scope]);
-            let event = batpak_core::proposal::NewEvent {
+            let next = clocks.entry(ENTITIES[item.entity]).or_insert_with(|| self.next_clock(ENTITIES[item.entity]));
+            let (expect, holds) = match item.expect {
+                Expected::Any => (Expect::Any, true),
+                Expected::New => (Expect::New, *next == 0),
+                Expected::Clock { right } => (Expect::Clock(next.wrapping_sub(u64::from(right))), right && *next > 0),
+            };
+            as_expected &= holds;
+            *next += 1;
+            let key = item.key.map(|key| [b'k', key]);
+            let event = NewEvent {
                 coordinate: &coordinate,
                 kind: Kind::from_code(KINDS[item.kind]),
                 payload_version: 3,
-                encoding: batpak_core::header::Encoding::Raw,
+                encoding: Encoding::Raw,
                 payload: &item.payload,
                 correlation_id: item.correlation.map(|byte| [byte; 16]),
-                causation: None,
+                causation: item.causation.map(|byte| Causation::Id([byte; 16])),
+                key: key.as_ref().map(|key| &key[..]),
+                expect,
                 metadata: &metadata,
                 private: &[],
             };
-            proposal.push(&event, store.entropy()).expect("push");
+            let pushed = proposal.push(&event, store.entropy());
+            if item.key.is_some() && keys.contains(&item.key) {
+                assert!(matches!(pushed, Err(Error::InvalidInput { .. })), "{pushed:?}");
+                return;
+            }
+            pushed.expect("push");
+            keys.push(item.key);
         }
-        let frame = store.append(&proposal).expect("append");
+        let outcome = store.append(&proposal);
+        let written: Vec<Option<&Known>> = items.iter().map(|item| self.under_key(item.key)).collect();
+        if written.iter().any(Option::is_some) {
+            let same = written.iter().zip(items).all(|(known, item)| known.is_some_and(|known| known.was(item)));
+            match outcome {
+                Ok(Appended::Known(receipts)) if same => {
+                    for (receipt, known) in receipts.iter().zip(&written) {
+                        assert_eq!(receipt.fields().expect("a receipt").stamp.event_id, known.expect("same").id);
+                        assert!(store.verify_receipt(receipt, None).expect("verify").ok());
+                    }
+                    assert_eq!(receipts.len(), items.len());
+                }
+                Err(Error::KeyConflict { .. }) if !same => {}
+                other => panic!("same: {same}, {other:?}"),
+            }
+            return;
+        }
+        if !as_expected {
+            assert!(matches!(outcome, Err(Error::ExpectationFailed { .. })), "{outcome:?}");
+            return;
+        }
+        let frame = outcome.expect("append").written().expect("its keys are new");
         assert_eq!(frame.first_sequence, self.known.len() as u64);
         if promise == Promise::Always {
             store.wait_durable(frame.first_sequence + frame.len() as u64, None).expect("sync");
@@ -261,6 +351,11 @@ impl World {
             assert_eq!((event.payload(), event.stamp), (item.payload.as_slice(), *stamp));
             self.known.push(Known::of(&event));
         }
+    }
+
+    fn under_key(&self, key: Option<u8>) -> Option<&Known> {
+        let key = batpak_core::hash::key_hash(&[b'k', key?]);
+        self.known.iter().find(|known| known.key == Some(key))
     }
 
     /// Pages through the store and filters the list: the same events, in the same order.
@@ -397,6 +492,7 @@ impl World {
                     entity_prefix: more.prefix.map(|at| PREFIXES[at].to_owned()),
                     category: more.category,
                     correlation: more.correlation.map(|byte| [byte; 16]),
+                    causation: more.causation.map(|byte| [byte; 16]),
                     metadata: [("tenant", more.tenant), ("note", more.note)]
                         .into_iter()
                         .filter_map(|(key, mark)| Some((key.to_owned(), format!("{}", mark?))))

@@ -4,7 +4,7 @@ use batpak_core::coordinate::{escape, is_substrate, unescape};
 use batpak_core::entropy::Entropy;
 use batpak_core::error::Error;
 use batpak_core::header::{Encoding, Promise};
-use batpak_core::proposal::{NewEvent, Proposal};
+use batpak_core::proposal::{Expect, NewEvent, Proposal};
 use batpak_core::{Coordinate, Kind};
 use proptest::prelude::*;
 
@@ -134,6 +134,8 @@ fn kinds_have_four_and_twelve_bits_and_some_are_reserved() {
                 payload: b"",
                 correlation_id: None,
                 causation: None,
+                key: None,
+                expect: Expect::Any,
                 metadata: &std::collections::BTreeMap::new(),
                 private: &[],
             };

@@ -16,11 +16,12 @@ use crate::hash::event_hash;
 use crate::header::{Promise, Stamp, encode_stamp};
 use crate::heads::Reason;
 use crate::history;
+use crate::idempotency;
 use crate::index::{EntityHead, Entry, Index};
 use crate::key::statement;
 use crate::merkle;
-use crate::proposal::Proposal;
-use crate::receipt::Committed;
+use crate::proposal::{Causation, Item, Proposal};
+use crate::receipt::{Committed, Receipt};
 use crate::segment::SEGMENT_HEADER_BYTES;
 use crate::storage::Storage;
 use crate::store::Inner;
@@ -49,10 +50,43 @@ struct Placed {
     length: usize,
 }
 
+/// What an append came to.
+#[derive(Clone, Debug)]
+pub enum Appended {
+    /// The events are in the log.
+    Written(Committed),
+    /// They were in the log before, under the same keys: their receipts, in the order of the proposal.
+    Known(Vec<Receipt>),
+}
+
+impl Appended {
+    /// The frame, if it was written just now.
+    #[must_use]
+    pub fn written(self) -> Option<Committed> {
+        match self {
+            Self::Written(committed) => Some(committed),
+            Self::Known(_) => None,
+        }
+    }
+
+    /// Number of events that there are once the last of these is written.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        match self {
+            Self::Written(committed) => committed.first_sequence + committed.len() as u64,
+            Self::Known(receipts) => receipts.iter().map(|receipt| receipt.sequence() + 1).max().unwrap_or(0),
+        }
+    }
+}
+
 /// Writes one frame. When it returns, the events exist and every reader sees them; durability is another matter.
-pub(crate) fn append(parts: &Parts<'_>, writer: &mut Writer, proposal: &Proposal) -> Result<Committed> {
-    // 1. An earlier failure left the log in doubt: nothing more is written. A crash here changes nothing.
+pub(crate) fn append(parts: &Parts<'_>, writer: &mut Writer, proposal: &Proposal) -> Result<Appended> {
+    // 1. An earlier failure left the log in doubt: nothing more is written. What was written before under the same keys is not
+    //    written again. A crash here changes nothing.
     parts.commit.check()?;
+    if let Some(receipts) = idempotency::known(parts.inner, proposal)? {
+        return Ok(Appended::Known(receipts));
+    }
     // 2. Stamp, chain and hash every event into the writer's buffer. Nothing of the writer changes but its buffer.
     let mut buffer = std::mem::take(&mut writer.buffer);
     let outcome = stage(parts, writer, proposal, &mut buffer).and_then(|(committed, placed)| {
@@ -70,7 +104,7 @@ pub(crate) fn append(parts: &Parts<'_>, writer: &mut Writer, proposal: &Proposal
     let outcome = outcome.map(|(committed, placed)| {
         // 6. Publish: from here on a process kill loses nothing, and every reader finds the events.
         publish(parts, writer, proposal, &committed, &placed, buffer.len() as u64);
-        committed
+        Appended::Written(committed)
     });
     writer.buffer = buffer;
     outcome
@@ -111,6 +145,13 @@ fn stage(
             Some(head) => Some(*head),
             None => history::entity_head(parts.inner, entity)?,
         };
+        if !item.expect.holds(previous.map(|head| head.clock)) {
+            return Err(Error::ExpectationFailed {
+                entity: entity.to_owned(),
+                expected: item.expect,
+                actual: previous.map(|head| head.clock),
+            });
+        }
         let stamp = Stamp {
             sequence: writer.next_sequence + position as u64,
             event_id: id,
@@ -149,12 +190,20 @@ fn next_id(entropy: &Entropy, last: Option<&[u8; 16]>, hlc: &mut Hlc) -> Result<
     }
 }
 
+/// The id of what caused an item; an item of the same proposal was stamped before it.
+fn causation_of(committed: &Committed, proposal: &Proposal, item: &Item) -> Option<[u8; 16]> {
+    match item.causation? {
+        Causation::Id(id) => Some(id),
+        Causation::Item(cause) => committed.stamps.get(proposal.leading + cause).map(|stamp| stamp.event_id),
+    }
+}
+
 /// The caller's fields with the causation resolved, then the stamp.
-fn append_header(committed: &mut Committed, proposal: &Proposal, item: &crate::proposal::Item, stamp: &Stamp) {
+fn append_header(committed: &mut Committed, proposal: &Proposal, item: &Item, stamp: &Stamp) {
     let from = committed.headers.len();
     committed.headers.extend_from_slice(proposal.bytes.get(item.caller.clone()).unwrap_or_default());
-    if let Some((at, cause)) = item.causation {
-        let id = committed.stamps.get(cause).map(|stamp| stamp.event_id);
+    if let Some(at) = item.causation_at {
+        let id = causation_of(committed, proposal, item);
         let room = committed.headers.get_mut(from + at - item.caller.start..).and_then(|rest| rest.first_chunk_mut());
         if let (Some(id), Some(room)) = (id, room) {
             *room = id;
@@ -254,6 +303,8 @@ fn publish(
                 scope: proposal.text(&item.scope),
                 kind: item.kind,
                 correlation: item.correlation,
+                causation: causation_of(committed, proposal, item),
+                key: item.key,
                 metadata: header.as_ref().map_or(&[], |header| header.metadata.as_slice()),
             });
         }

@@ -31,6 +31,8 @@ struct State {
     syncing: bool,
     /// When the oldest unsynced write happened that the interval must serve.
     oldest: Option<Instant>,
+    /// Whether somebody waits for a sync that the interval thread is to do now.
+    asked: bool,
     /// The failure that ended writing.
     failed: Option<Error>,
     /// Whether the interval thread is to end.
@@ -60,7 +62,7 @@ impl Commit {
         written: Written,
         durable: u64,
     ) -> Self {
-        let state = State { written, durable, syncing: false, oldest: None, failed: None, stopping: false };
+        let state = State { written, durable, syncing: false, oldest: None, asked: false, failed: None, stopping: false };
         Self {
             state: Mutex::new(state),
             changed: Condvar::new(),
@@ -200,6 +202,25 @@ impl Commit {
         }
     }
 
+    /// Has the interval thread, which must run, sync now, and waits until `events` are durable. `false` at the deadline, however long the
+    /// sync takes.
+    pub fn wait_served(&self, events: u64, deadline: Instant) -> Result<bool> {
+        let mut state = self.state.lock();
+        loop {
+            if state.durable >= events {
+                return Ok(true);
+            }
+            if let Some(cause) = &state.failed {
+                return Err(poisoned(cause));
+            }
+            state.asked = true;
+            self.due.notify_all();
+            if self.changed.wait_until(&mut state, deadline).timed_out() {
+                return Ok(state.durable >= events);
+            }
+        }
+    }
+
     /// The body of the interval thread: a sync starts at most `interval` after the oldest unsynced write. `after_sync` runs after each.
     pub fn serve_interval(&self, interval: Duration, after_sync: impl Fn()) {
         let mut state = self.state.lock();
@@ -208,11 +229,12 @@ impl Commit {
                 return;
             }
             match state.oldest {
-                None => self.due.wait(&mut state),
-                Some(oldest) if oldest.elapsed() < interval => {
+                None if !state.asked => self.due.wait(&mut state),
+                Some(oldest) if !state.asked && oldest.elapsed() < interval => {
                     self.due.wait_until(&mut state, oldest + interval);
                 }
-                Some(_) => {
+                _ => {
+                    state.asked = false;
                     let goal = state.written.events;
                     drop(state);
                     // A failure is kept in the state and given to every later write.

@@ -6,7 +6,8 @@ use crate::error::{Error, Result};
 use crate::header::Promise;
 use crate::key::SigningKey;
 use crate::limits::{
-    INDEXED_KEYS_MAX, INTERVAL_MS_MAX, METADATA_BYTES_MAX, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
+    IDEMPOTENCY_WINDOW_DEFAULT, INDEXED_KEYS_MAX, INTERVAL_MS_MAX, METADATA_BYTES_MAX, SEGMENT_BYTES_DEFAULT,
+    SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
 };
 use crate::system::check_name;
 
@@ -32,6 +33,8 @@ pub struct Config {
     pub index_metadata: Option<Vec<String>>,
     /// Of a read-only store: whether only events are shown that are known synced.
     pub durable_only: bool,
+    /// For so many sequences, an event that was written under an idempotency key is not written again.
+    pub idempotency_window: u64,
     /// Bytes of the last segment that a clean close may leave unindexed, for the next open to read.
     pub unindexed_bytes: u64,
     /// Whether a thread makes the index of a sealed segment; if not, the append that sealed it does.
@@ -54,6 +57,7 @@ impl Default for Config {
             name: "batpak.local".to_owned(),
             index_metadata: None,
             durable_only: false,
+            idempotency_window: IDEMPOTENCY_WINDOW_DEFAULT,
             unindexed_bytes: 1024 * 1024,
             background: true,
             rebuild_meta: false,
@@ -88,9 +92,6 @@ impl Config {
             if keys.iter().any(|key| key.is_empty() || key.len() > METADATA_BYTES_MAX) {
                 return invalid(format!("each key of index_metadata must have 1 to {METADATA_BYTES_MAX} bytes"));
             }
-        }
-        if self.durable_only && !self.read_only {
-            return invalid("visibility=\"durable\" is for read-only stores; a writer sees what it writes".to_owned());
         }
         if self.read_only && (self.signing_key.is_some() || self.rebuild_meta) {
             return invalid(

@@ -12,6 +12,8 @@ use crate::limits::COORDINATE_BYTES_MAX;
 pub const SUBSTRATE: &str = "batpak";
 /// The entity of key events.
 pub const SUBSTRATE_KEYS: &str = "batpak:keys";
+/// The entity of what gates decided.
+pub const SUBSTRATE_GATES: &str = "batpak:gates";
 
 /// A valid entity and a valid scope, in normal form C.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::proposal::Expect;
+
 /// The result of everything in this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -38,6 +40,10 @@ pub enum Error {
     LimitExceeded { what: &'static str, actual: u64, limit: u64 },
     /// An argument that cannot be accepted.
     InvalidInput { reason: String },
+    /// The last event of an entity is not the one that the append expected.
+    ExpectationFailed { entity: String, expected: Expect, actual: Option<u64> },
+    /// Another event was written under the same idempotency key.
+    KeyConflict { sequence: u64, reason: String },
     /// No such event.
     EventNotFound { reference: String },
     /// A signed journal was opened for writing without its key.
@@ -84,6 +90,21 @@ impl fmt::Display for Error {
             Self::InvalidReceipt { reason } => write!(f, "not a receipt: {reason}"),
             Self::LimitExceeded { what, actual, limit } => {
                 write!(f, "{what} is {actual}, and at most {limit} is allowed; nothing was written")
+            }
+            Self::ExpectationFailed { entity, expected, actual } => {
+                let expected = match expected {
+                    Expect::Any => "anything".to_owned(),
+                    Expect::New => "no event yet".to_owned(),
+                    Expect::Clock(clock) => format!("clock {clock}"),
+                };
+                let actual = actual.map_or("it has no event".to_owned(), |clock| format!("it is at clock {clock}"));
+                write!(
+                    f,
+                    "{entity}: expected {expected}, and {actual}; nothing was written; read the entity again and decide anew"
+                )
+            }
+            Self::KeyConflict { sequence, reason } => {
+                write!(f, "event {sequence} was written under this idempotency key, and {reason}; nothing was written")
             }
             Self::EventNotFound { reference } => write!(f, "no event {reference} in this journal"),
             Self::KeyRequired { key_id } => write!(

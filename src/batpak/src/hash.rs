@@ -13,6 +13,8 @@ pub const NO_HASH: Hash = [0; 32];
 // Deriving the key costs a compression; done once.
 static EVENT: LazyLock<blake3::Hasher> = LazyLock::new(|| blake3::Hasher::new_derive_key("batpak 1 event"));
 static PAYLOAD: LazyLock<blake3::Hasher> = LazyLock::new(|| blake3::Hasher::new_derive_key("batpak 1 payload"));
+static PROPOSAL: LazyLock<blake3::Hasher> = LazyLock::new(|| blake3::Hasher::new_derive_key("batpak 1 proposal"));
+static KEY: LazyLock<blake3::Hasher> = LazyLock::new(|| blake3::Hasher::new_derive_key("batpak 1 idempotency key"));
 
 /// The hash of an event: over every byte of its header.
 #[must_use]
@@ -33,6 +35,19 @@ pub fn payload_commitment(salt: &[u8; 16], private: &[u8], payload: &[u8]) -> Ha
     hasher.update(private);
     hasher.update(payload);
     *hasher.finalize().as_bytes()
+}
+
+/// What the header keeps of a caller's idempotency key.
+#[must_use]
+pub fn key_hash(key: &[u8]) -> [u8; 16] {
+    let [hash @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = *KEY.clone().update(key).finalize().as_bytes();
+    hash
+}
+
+/// What a denial keeps of a proposal.
+#[must_use]
+pub fn proposal_commitment(opening: &[u8]) -> Hash {
+    *PROPOSAL.clone().update(opening).finalize().as_bytes()
 }
 
 /// Plain BLAKE3, for bytes set aside.

@@ -53,6 +53,8 @@ pub struct Caller<'a> {
     pub correlation_id: Option<&'a [u8; 16]>,
     /// The event that caused this one.
     pub causation_id: Option<&'a [u8; 16]>,
+    /// Hash of the caller's key.
+    pub idempotency_key: Option<&'a [u8; 16]>,
     /// Pseudonymous ids only: it can never be erased.
     pub metadata: &'a BTreeMap<String, String>,
     /// See `hash::payload_commitment`.
@@ -90,8 +92,7 @@ pub fn encode_caller(out: &mut Vec<u8>, caller: &Caller<'_>) -> Result<Option<us
     put_option_id(out, caller.correlation_id);
     let causation_at = caller.causation_id.map(|_| out.len() + 1);
     put_option_id(out, caller.causation_id);
-    // No idempotency key yet.
-    put_option_id(out, None);
+    put_option_id(out, caller.idempotency_key);
     let metadata_from = out.len();
     put_varint(out, caller.metadata.len() as u64);
     for (key, value) in caller.metadata {

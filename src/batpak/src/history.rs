@@ -1,12 +1,14 @@
-//! The last event of an entity, wherever in the journal it lies.
+//! What the writer must know of events that it wrote long ago: the last one of an entity, and the receipt of any.
 
 use std::sync::atomic::Ordering;
 
 use crate::error::{Error, Result};
 use crate::index::runs::name_hash;
-use crate::index::{EntityHead, Field, Wanted};
+use crate::index::{EntityHead, Field, Location};
 use crate::read;
-use crate::segment;
+use crate::receipt::{Committed, Receipt};
+use crate::scan::Scan;
+use crate::segment::{self, SEGMENT_HEADER_BYTES};
 use crate::store::Inner;
 
 /// What the next event of an entity chains to. Whatever an index file says is compared with the log before it is believed.
@@ -31,16 +33,12 @@ pub(crate) fn entity_head(inner: &Inner, entity: &str) -> Result<Option<EntityHe
 }
 
 fn last_sequence(inner: &Inner, entity: &str) -> Result<Option<u64>> {
-    let wanted = [Wanted::Exactly(entity.as_bytes().to_vec())];
     let name = name_hash(entity.as_bytes());
     loop {
         let runs = inner.index.runs();
-        for part in inner.index.parts_from(runs.end()).iter().rev() {
-            let last = part.span().count.checked_sub(1);
-            let found = part.find(&Field::Entity, &wanted)?.zip(last).and_then(|(set, last)| set.previous(last));
-            if let Some(number) = found {
-                return Ok(Some(part.span().first + u64::from(number)));
-            }
+        let recent = inner.index.last_with(&Field::Entity, entity.as_bytes(), runs.end())?;
+        if recent.is_some() {
+            return Ok(recent);
         }
         let mut found = Some(None);
         for run in runs.runs.iter().rev() {
@@ -59,4 +57,40 @@ fn last_sequence(inner: &Inner, entity: &str) -> Result<Option<u64>> {
             (None, None) => return Err(Error::ReadOnly),
         }
     }
+}
+
+/// The receipt that was given for an event: read from its frame, never signed again.
+pub(crate) fn receipt(inner: &Inner, sequence: u64) -> Result<Receipt> {
+    let (first, frame_at) = frame_of(inner, sequence)?;
+    let path = segment::path(first.segment);
+    let name = inner.storage.describe(&path);
+    let damaged = || Error::Damaged {
+        file: name.clone(),
+        offset: frame_at,
+        sequence: Some(first.sequence),
+        reason: "the frame changed on disk since it was written".to_owned(),
+    };
+    let mut scan = Scan::begin(inner.files.segment(first.segment)?, &name, first.segment)?;
+    scan.resume_at(frame_at);
+    let frame = scan.next_frame()?.ok_or_else(damaged)?;
+    let committed = Committed::of_frame(inner.journal_id, first.sequence, &frame).map_err(|_| damaged())?;
+    let index = usize::try_from(sequence - first.sequence).map_err(|_| damaged())?;
+    let fits = committed.stamps.get(index).is_some_and(|stamp| stamp.sequence == sequence)
+        && committed.hashes.get(index) == Some(&inner.index.hash_of(sequence)?);
+    committed.receipt(index).filter(|_| fits).ok_or_else(damaged)
+}
+
+/// The first event of the frame that holds this one, and the frame's own first byte: records of a frame adjoin, and between two
+/// frames lies the header of the second.
+fn frame_of(inner: &Inner, sequence: u64) -> Result<(Location, u64)> {
+    let mut first = inner.index.location(sequence)?;
+    while first.sequence > first.segment {
+        let before = inner.index.location(first.sequence - 1)?;
+        let end = before.offset + u64::from(before.length);
+        if end != first.offset {
+            return Ok((first, end));
+        }
+        first = before;
+    }
+    Ok((first, SEGMENT_HEADER_BYTES as u64))
 }

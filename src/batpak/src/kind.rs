@@ -21,8 +21,12 @@ impl Kind {
     pub const OPENED: Self = Self(0x0002);
     /// A signing key comes into force.
     pub const KEY_ADDED: Self = Self(0x0003);
+    /// A gate refused a proposal.
+    pub const DENIED: Self = Self(0x0005);
     /// Recovery cut an unsynced tail.
     pub const RECOVERED: Self = Self(0x0006);
+    /// Events were written past the gates.
+    pub const BYPASSED: Self = Self(0x0009);
 
     /// Any kind, from its parts.
     pub fn new(category: u8, type_id: u16) -> Result<Self> {

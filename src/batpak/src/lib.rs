@@ -6,6 +6,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod append;
 pub mod cache;
 pub mod catalog;
 pub mod clock;
@@ -26,6 +27,7 @@ pub mod index;
 pub mod key;
 pub mod kind;
 pub mod limits;
+pub mod marks;
 pub mod merkle;
 pub mod meta;
 pub mod proposal;
@@ -44,10 +46,10 @@ pub mod verification;
 pub mod verify;
 pub mod wire;
 
-mod append;
 mod commit;
 mod create;
 mod history;
+mod idempotency;
 mod indexer;
 mod load;
 mod open;
@@ -56,6 +58,7 @@ mod refresh;
 mod replay;
 mod tail;
 mod tree;
+mod watch;
 mod writer;
 
 pub use config::Config;

@@ -40,3 +40,7 @@ const _: () = assert!(FRAME_BODY_BYTES_MAX < u32::MAX as usize);
 const _: () = assert!(SEGMENT_BYTES_MAX + 2 * (FRAME_BODY_BYTES_MAX as u64) < u32::MAX as u64);
 /// Metadata keys that a store indexes.
 pub const INDEXED_KEYS_MAX: usize = 32;
+/// For so many sequences an idempotency key is remembered where no other number is asked for.
+pub const IDEMPOTENCY_WINDOW_DEFAULT: u64 = 1_000_000;
+/// Bytes of an idempotency key, of which the header keeps a hash.
+pub const KEY_BYTES_MAX: usize = 1024;

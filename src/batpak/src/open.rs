@@ -17,14 +17,14 @@ use crate::error::{Error, Result};
 use crate::files::Files;
 use crate::frontier;
 use crate::hash::hex;
-use crate::header::{Encoding, Promise};
+use crate::header::Promise;
 use crate::heads::{self, HeadWriter};
 use crate::index::Index;
 use crate::indexer::{self, Indexer};
 use crate::load::{Loaded, Loading, ends_sealed, load};
 use crate::merkle::Tree;
 use crate::meta;
-use crate::proposal::{NewEvent, Proposal};
+use crate::proposal::Proposal;
 use crate::read;
 use crate::refresh::Reader;
 use crate::replay;
@@ -35,6 +35,7 @@ use crate::store::{Inner, Store, elapsed_us};
 use crate::system::{self, Cut, Substrate, SystemEvent};
 use crate::tail::{missed_cuts, remove_leftovers, rewrite_unsynced, settle_tail};
 use crate::tree::SharedTree;
+use crate::watch::Watch;
 use crate::writer::{Active, Writer};
 
 impl Store {
@@ -97,6 +98,8 @@ fn open_read_only(
         indexer: None,
         reader: Some(Mutex::new(reader)),
         rewinds: Mutex::default(),
+        watch: Watch::default(),
+        unsettled: Mutex::default(),
         durable_seen: AtomicU64::new(loaded.durable),
         lock: Mutex::new(None),
         closed: AtomicBool::new(false),
@@ -195,6 +198,8 @@ fn open_writable(
         indexer: Some(indexer),
         reader: None,
         rewinds: Mutex::default(),
+        watch: Watch::default(),
+        unsettled: Mutex::default(),
         durable_seen: AtomicU64::new(0),
         lock: Mutex::new(Some(lock)),
         closed: AtomicBool::new(false),
@@ -259,30 +264,12 @@ fn begin_after_seal(inner: &Inner) -> Result<()> {
 fn say(inner: &Inner, says: &[SystemEvent]) -> Result<()> {
     for event in says {
         let sequence = inner.index.len();
-        let payload = write_system(inner, event)?;
+        let mut proposal = Proposal::new(inner.journal_id, Promise::Manual);
+        let payload = event.propose(&mut proposal, &inner.entropy)?;
+        inner.append(&proposal)?;
         inner.substrate.write().accept(event.kind, sequence, &payload)?;
     }
     Ok(())
-}
-
-fn write_system(inner: &Inner, event: &SystemEvent) -> Result<Vec<u8>> {
-    let mut payload = Vec::new();
-    event.payload.encode(&mut payload)?;
-    let mut proposal = Proposal::new(inner.journal_id, Promise::Manual);
-    let new = NewEvent {
-        coordinate: &event.coordinate,
-        kind: event.kind,
-        payload_version: 0,
-        encoding: Encoding::Value,
-        payload: &payload,
-        correlation_id: None,
-        causation: None,
-        metadata: &std::collections::BTreeMap::new(),
-        private: &[],
-    };
-    proposal.push_any(&new, &inner.entropy)?;
-    inner.append(&proposal)?;
-    Ok(payload)
 }
 
 /// Whether this open brings the journal's first key; an error if it brings the wrong one.

@@ -1,11 +1,12 @@
 //! A receipt: evidence of what was accepted, portable and without a store (FORMAT.md section 11).
 
 use crate::error::{Error, Result};
-use crate::frame::FrameSignature;
+use crate::frame::{FrameSignature, decode_body};
 use crate::hash::{Hash, event_hash};
 use crate::header::{Header, Stamp};
 use crate::limits::FRAME_EVENTS_MAX;
 use crate::merkle;
+use crate::scan::Frame;
 use crate::wire::{Reader, put_bytes, put_varint};
 
 const RECEIPT_VERSION: u8 = 1;
@@ -33,6 +34,27 @@ pub struct Committed {
 }
 
 impl Committed {
+    /// A frame as it lies in the log.
+    pub(crate) fn of_frame(journal_id: [u8; 16], first_sequence: u64, frame: &Frame<'_>) -> Result<Self> {
+        let body = decode_body(&frame.header, frame.body)?;
+        let mut committed = Self {
+            journal_id,
+            first_sequence,
+            headers: Vec::new(),
+            ends: Vec::new(),
+            hashes: Vec::new(),
+            stamps: Vec::new(),
+            signature: body.signature,
+        };
+        for (_, _, record) in &body.records {
+            committed.stamps.push(Header::decode(record.header)?.stamp);
+            committed.hashes.push(record.event_hash());
+            committed.headers.extend_from_slice(record.header);
+            committed.ends.push(committed.headers.len());
+        }
+        Ok(committed)
+    }
+
     /// Number of events.
     #[must_use]
     pub const fn len(&self) -> usize {
@@ -139,6 +161,13 @@ impl Receipt {
     /// The decoded header.
     pub fn fields(&self) -> Result<Header<'_>> {
         Header::decode(&self.header)
+    }
+
+    /// The event's sequence.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        // A receipt whose header cannot be read is none: see `read`.
+        self.fields().map_or(self.first_sequence, |fields| fields.stamp.sequence)
     }
 
     /// The hash of the event.

@@ -17,6 +17,40 @@ pub fn encode_tail(out: &mut Vec<u8>, salt: &[u8; 16], private: &[u8], payload: 
     put_bytes(out, payload);
 }
 
+/// What follows the header in a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Erasable<'a> {
+    /// Hides the payload behind its commitment.
+    pub salt: [u8; 16],
+    /// Erasable metadata: empty, or a value that is a map.
+    pub private: &'a [u8],
+    /// The payload as stored.
+    pub payload: &'a [u8],
+}
+
+impl<'a> Erasable<'a> {
+    fn read(reader: &mut Reader<'a>) -> Result<Self> {
+        if reader.byte()? != PAYLOAD_PRESENT {
+            return Err(reader.error("unknown record flags"));
+        }
+        let salt = reader.array()?;
+        let private = reader.bytes()?;
+        let payload = reader.bytes()?;
+        if private.len() > PRIVATE_BYTES_MAX || payload.len() > PAYLOAD_BYTES_MAX {
+            return Err(reader.error("a payload larger than it may be"));
+        }
+        Ok(Self { salt, private, payload })
+    }
+
+    /// Reads exactly these.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self> {
+        let mut reader = Reader::new(bytes, "record");
+        let erasable = Self::read(&mut reader)?;
+        reader.finish()?;
+        Ok(erasable)
+    }
+}
+
 /// The parts of a record; all borrow from its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
@@ -34,15 +68,7 @@ impl<'a> Record<'a> {
     /// Reads the next record.
     pub fn read(reader: &mut Reader<'a>) -> Result<Self> {
         let header = reader.bytes()?;
-        if reader.byte()? != PAYLOAD_PRESENT {
-            return Err(reader.error("unknown record flags"));
-        }
-        let salt = reader.array()?;
-        let private = reader.bytes()?;
-        let payload = reader.bytes()?;
-        if private.len() > PRIVATE_BYTES_MAX || payload.len() > PAYLOAD_BYTES_MAX {
-            return Err(reader.error("a payload larger than it may be"));
-        }
+        let Erasable { salt, private, payload } = Erasable::read(reader)?;
         Ok(Self { header, salt, private, payload })
     }
 

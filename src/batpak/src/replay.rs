@@ -77,6 +77,8 @@ impl Replay {
             scope: header.scope,
             kind: header.kind,
             correlation: header.correlation_id,
+            causation: header.causation_id,
+            key: header.idempotency_key,
             metadata: &header.metadata,
         });
         Ok(())

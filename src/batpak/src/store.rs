@@ -1,15 +1,16 @@
 //! One journal, open.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::append::{self, Parts};
+use crate::append::{self, Appended, Parts};
 use crate::catalog::{HEADS_DIRECTORY, is_index};
 use crate::clock::WallClock;
 use crate::commit::Commit;
@@ -19,21 +20,29 @@ use crate::entropy::Entropy;
 use crate::error::{Error, Result, StorageFailure};
 use crate::event_id::EventId;
 use crate::files::Files;
+use crate::hash::proposal_commitment;
 use crate::header::Promise;
 use crate::heads::Reason;
+use crate::idempotency;
 use crate::index::{Field, Index, Query, Wanted};
 use crate::indexer::Indexer;
+use crate::marks::{self, Mark, Marks};
 use crate::proposal::Proposal;
 use crate::read::{self, Event};
-use crate::receipt::Committed;
+use crate::receipt::Receipt;
 use crate::refresh::Reader;
 use crate::report::{OpenReport, Stats};
 use crate::storage::{DiskStorage, Storage, StorageLock, missing_is_none};
-use crate::system::Substrate;
+use crate::system::{Substrate, denied};
 use crate::tree::SharedTree;
+use crate::value::Value;
 use crate::verification::Verification;
 use crate::verify;
+use crate::watch::Watch;
 use crate::writer::Writer;
+
+/// A reader that waits for another process's writes looks for them this often.
+const READER_LOOKS_EVERY: Duration = Duration::from_millis(10);
 
 /// What every part of an open store shares.
 #[derive(Debug)]
@@ -66,6 +75,10 @@ pub(crate) struct Inner {
     pub durable_seen: AtomicU64,
     /// Given back at close.
     pub lock: Mutex<Option<Box<dyn StorageLock>>>,
+    /// Told when more events were written.
+    pub watch: Watch,
+    /// Where only durable events are shown: for each thread that wrote and did not read since, how many events there were then.
+    pub unsettled: Mutex<HashMap<ThreadId, u64>>,
     pub closed: AtomicBool,
     pub forked: AtomicBool,
     /// Of the process that opened it.
@@ -89,20 +102,44 @@ impl Inner {
         })
     }
 
-    /// Writes a proposal, and waits if durability was promised before the receipt.
-    pub(crate) fn append(&self, proposal: &Proposal) -> Result<Committed> {
+    /// Writes a proposal.
+    pub(crate) fn append(&self, proposal: &Proposal) -> Result<Appended> {
         let parts = self.parts()?;
         let mut guard = self.writer.lock();
         let writer = guard.as_mut().ok_or(Error::Closed)?;
-        append::append(&parts, writer, proposal)
+        let appended = append::append(&parts, writer, proposal)?;
+        drop(guard);
+        self.watch.tell();
+        if self.config.durable_only {
+            self.unsettled.lock().insert(std::thread::current().id(), appended.events());
+        }
+        Ok(appended)
     }
 }
 
 impl Inner {
     /// Number of events that readers may see.
     pub(crate) fn visible(&self) -> u64 {
-        let all = self.index.len();
-        if self.config.durable_only { all.min(self.durable_seen.load(Ordering::Acquire)) } else { all }
+        if self.config.durable_only { self.durable() } else { self.index.len() }
+    }
+
+    /// Number of events known synced.
+    pub(crate) fn durable(&self) -> u64 {
+        match &self.commit {
+            Some(commit) => commit.durable(),
+            None => self.durable_seen.load(Ordering::Acquire).min(self.index.len()),
+        }
+    }
+
+    /// Where only durable events are shown, a thread that reads sees its own all the same: they are synced first.
+    fn settle_own(&self) -> Result<()> {
+        let Some(commit) = self.commit.as_ref().filter(|_| self.config.durable_only) else { return Ok(()) };
+        let own = self.unsettled.lock().remove(&std::thread::current().id());
+        match own.map(|events| commit.wait(events, None)) {
+            // Reads go on after a failure; what was not synced stays out of sight.
+            None | Some(Ok(_) | Err(Error::Poisoned { .. })) => Ok(()),
+            Some(Err(error)) => Err(error),
+        }
     }
 }
 
@@ -198,15 +235,32 @@ impl Store {
 
     /// Writes the events of a proposal as one frame. They exist and are visible when this returns; if `always` was promised, the
     /// caller goes on to `wait_durable` before it gives the receipt away.
-    pub fn append(&self, proposal: &Proposal) -> Result<Committed> {
+    pub fn append(&self, proposal: &Proposal) -> Result<Appended> {
         let inner = self.usable()?;
         if proposal.promise() == Promise::Interval && inner.config.durability != Promise::Interval {
             // Before the write: without the thread an interval would be an empty promise.
             self.start_interval_thread()?;
         }
-        let committed = inner.append(proposal)?;
+        let appended = inner.append(proposal)?;
         self.index_what_is_due();
-        Ok(committed)
+        Ok(appended)
+    }
+
+    /// The receipts of what a proposal would write a second time, as `append` gives them; `None` if it is new. For whoever must know
+    /// before the gates are asked.
+    pub fn known(&self, proposal: &Proposal) -> Result<Option<Vec<Receipt>>> {
+        idempotency::known(self.usable()?, proposal)
+    }
+
+    /// Writes that gates refused a proposal, with what they said; of the proposal itself only a commitment to its opening is kept.
+    pub fn deny(&self, proposal: &Proposal, opening: &[u8], verdicts: Value) -> Result<Appended> {
+        let inner = self.usable()?;
+        let concerns = proposal.coordinate(0).map(|(entity, scope)| (entity.to_owned(), scope.to_owned()));
+        let concerns = concerns.ok_or_else(|| Error::InvalidInput { reason: "an empty proposal".to_owned() })?;
+        let mut denial = Proposal::new(inner.journal_id, proposal.promise());
+        denied(&proposal_commitment(opening), proposal.own_len(), verdicts, concerns)
+            .propose(&mut denial, &inner.entropy)?;
+        self.append(&denial)
     }
 
     /// Has the indexes of sealed segments made, by a thread or, if the store is to have none, here and now.
@@ -241,6 +295,7 @@ impl Store {
     /// Reads; if bytes are not what they were, a read-only store looks whether recovery cut them, and says so.
     fn reading<T>(&self, work: impl Fn(&Inner) -> Result<T>) -> Result<T> {
         let inner = self.usable()?;
+        inner.settle_own()?;
         match (work(inner), &inner.reader) {
             (Err(Error::Damaged { .. }), Some(reader)) => {
                 reader.lock().refresh(inner)?;
@@ -288,6 +343,55 @@ impl Store {
         commit.wait(events, timeout)
     }
 
+    /// How far events have come.
+    pub fn marks(&self) -> Result<Marks> {
+        marks::marks(self.usable()?)
+    }
+
+    /// Waits until so many events have reached a mark, and has them synced if that is what it takes. `false` after `timeout`.
+    /// A read-only store looks for what was written since.
+    pub fn wait_for(&self, mark: Mark, events: u64, timeout: Option<Duration>) -> Result<bool> {
+        let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        let inner = self.usable()?;
+        let Some(commit) = &inner.commit else { return self.wait_as_reader(mark, events, deadline) };
+        // What does not exist yet is somebody else's to write.
+        let exists = || inner.index.len() >= events;
+        if !inner.watch.wait_until(deadline, || exists() || self.is_closed()) {
+            return Ok(false);
+        }
+        if !exists() {
+            return Err(Error::Closed);
+        }
+        if mark != Mark::Durable && !(mark == Mark::Visible && inner.config.durable_only) {
+            return Ok(true);
+        }
+        let Some(deadline) = deadline else { return commit.wait(events, None) };
+        // Who leads a sync is held by the disk; who has no more than so much time lets another thread lead.
+        self.start_interval_thread()?;
+        commit.wait_served(events, deadline)
+    }
+
+    fn wait_as_reader(&self, mark: Mark, events: u64, deadline: Option<Instant>) -> Result<bool> {
+        loop {
+            self.refresh()?;
+            let inner = self.usable()?;
+            let reached = match mark {
+                Mark::Accepted | Mark::Written => inner.index.len(),
+                Mark::Durable => inner.durable(),
+                Mark::Visible => inner.visible(),
+            };
+            if reached >= events {
+                return Ok(true);
+            }
+            let left =
+                deadline.map_or(READER_LOOKS_EVERY, |deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return Ok(false);
+            }
+            std::thread::sleep(left.min(READER_LOOKS_EVERY));
+        }
+    }
+
     /// Number of events.
     pub fn events(&self) -> Result<u64> {
         Ok(self.usable()?.visible())
@@ -295,11 +399,7 @@ impl Store {
 
     /// Number of events known synced.
     pub fn durable(&self) -> Result<u64> {
-        let inner = self.usable()?;
-        Ok(inner
-            .commit
-            .as_ref()
-            .map_or_else(|| inner.durable_seen.load(Ordering::Acquire).min(inner.index.len()), Commit::durable))
+        Ok(self.usable()?.durable())
     }
 
     /// The lineage.
@@ -449,6 +549,7 @@ impl Store {
         if self.inner.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
+        self.inner.watch.tell();
         let outcome = writer.take().map_or(Ok(()), |mut writer| self.finish(&mut writer));
         drop(writer);
         if let Some(indexer) = &self.inner.indexer {

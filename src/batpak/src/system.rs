@@ -1,11 +1,14 @@
 //! The journal's own events (FORMAT.md section 12).
 
-use crate::coordinate::{Coordinate, SUBSTRATE, SUBSTRATE_KEYS};
+use crate::coordinate::{Coordinate, SUBSTRATE, SUBSTRATE_GATES, SUBSTRATE_KEYS};
+use crate::entropy::Entropy;
 use crate::error::{Error, Result};
 use crate::hash::Hash;
+use crate::header::Encoding;
 use crate::key::PublicKey;
 use crate::kind::Kind;
 use crate::limits::NAME_BYTES_MAX;
+use crate::proposal::{Expect, NewEvent, Proposal};
 use crate::segment::FORMAT_VERSION;
 use crate::value::Value;
 
@@ -18,6 +21,36 @@ pub struct SystemEvent {
     pub coordinate: Coordinate,
     /// What it says.
     pub payload: Value,
+    /// The coordinate that it concerns, if it concerns one: nobody's clock moves because of it.
+    pub concerns: Option<(String, String)>,
+}
+
+impl SystemEvent {
+    fn new(kind: Kind, entity: &str, payload: Value) -> Self {
+        Self { kind, coordinate: Coordinate::substrate(entity), payload, concerns: None }
+    }
+
+    /// Adds it to a proposal; returns its payload.
+    pub(crate) fn propose(&self, proposal: &mut Proposal, entropy: &Entropy) -> Result<Vec<u8>> {
+        let mut payload = Vec::new();
+        self.payload.encode(&mut payload)?;
+        let concerns = self.concerns.iter().flat_map(|(entity, scope)| [("entity", entity), ("scope", scope)]);
+        let new = NewEvent {
+            coordinate: &self.coordinate,
+            kind: self.kind,
+            payload_version: 0,
+            encoding: Encoding::Value,
+            payload: &payload,
+            correlation_id: None,
+            causation: None,
+            key: None,
+            expect: Expect::Any,
+            metadata: &concerns.map(|(name, value)| (name.to_owned(), value.clone())).collect(),
+            private: &[],
+        };
+        proposal.push_any(&new, entropy)?;
+        Ok(payload)
+    }
 }
 
 fn optional_key(key: Option<&PublicKey>) -> Value {
@@ -43,14 +76,14 @@ pub fn created(journal_id: &[u8; 16], name: &str, key: Option<&PublicKey>) -> Sy
         ("name", text(name)),
         ("public_key", optional_key(key)),
     ]);
-    SystemEvent { kind: Kind::CREATED, coordinate: Coordinate::substrate(SUBSTRATE), payload }
+    SystemEvent::new(Kind::CREATED, SUBSTRATE, payload)
 }
 
 /// A writable open.
 #[must_use]
 pub fn opened(incarnation: u64, software: &str) -> SystemEvent {
     let payload = Value::map([("incarnation", count(incarnation)), ("software", Value::Text(software.to_owned()))]);
-    SystemEvent { kind: Kind::OPENED, coordinate: Coordinate::substrate(SUBSTRATE), payload }
+    SystemEvent::new(Kind::OPENED, SUBSTRATE, payload)
 }
 
 /// A key comes into force.
@@ -58,7 +91,7 @@ pub fn opened(incarnation: u64, software: &str) -> SystemEvent {
 pub fn key_added(key: &PublicKey) -> SystemEvent {
     let payload =
         Value::map([("key_id", Value::Bytes(key.key_id().to_vec())), ("public_key", optional_key(Some(key)))]);
-    SystemEvent { kind: Kind::KEY_ADDED, coordinate: Coordinate::substrate(SUBSTRATE_KEYS), payload }
+    SystemEvent::new(Kind::KEY_ADDED, SUBSTRATE_KEYS, payload)
 }
 
 /// Bytes that recovery cut off.
@@ -89,7 +122,30 @@ pub fn recovered(cut: &Cut) -> SystemEvent {
         ("offset", count(cut.offset)),
         ("segment_first_sequence", count(cut.segment_first_sequence)),
     ]);
-    SystemEvent { kind: Kind::RECOVERED, coordinate: Coordinate::substrate(SUBSTRATE), payload }
+    SystemEvent::new(Kind::RECOVERED, SUBSTRATE, payload)
+}
+
+/// Gates refused a proposal of so many events: what they said, and a commitment to what was proposed.
+#[must_use]
+pub fn denied(commitment: &Hash, events: usize, verdicts: Value, concerns: (String, String)) -> SystemEvent {
+    let payload = Value::map([
+        ("commitment", Value::Bytes(commitment.to_vec())),
+        ("events", count(events as u64)),
+        ("verdicts", verdicts),
+    ]);
+    SystemEvent { concerns: Some(concerns), ..SystemEvent::new(Kind::DENIED, SUBSTRATE_GATES, payload) }
+}
+
+/// Somebody has the events that follow in this frame written past these gates.
+#[must_use]
+pub fn bypassed(approver: &str, reason: &str, gates: &[String]) -> SystemEvent {
+    let text = |text: &str| Value::Text(text.to_owned());
+    let payload = Value::map([
+        ("approver", text(approver)),
+        ("gates", Value::List(gates.iter().map(|gate| text(gate)).collect())),
+        ("reason", text(reason)),
+    ]);
+    SystemEvent::new(Kind::BYPASSED, SUBSTRATE_GATES, payload)
 }
 
 /// A cut, as its `recovered` event tells of it.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use batpak_core::glob::matches;
 use batpak_core::header::Encoding;
-use batpak_core::proposal::{Causation, NewEvent};
+use batpak_core::proposal::{Causation, Expect, NewEvent};
 use batpak_core::value::Value;
 use batpak_core::{Coordinate, Kind, Store};
 use parking_lot::Mutex;
@@ -167,13 +167,15 @@ impl AuditHook {
             payload: &bytes,
             correlation_id: Some(self.run_id),
             causation: Some(Causation::Id(self.run_id)),
+            key: None,
+            expect: Expect::Any,
             metadata: &BTreeMap::new(),
             private: &[],
         };
         proposal.push(&event, self.store.entropy())?;
-        let committed = self.store.append(&proposal)?;
+        let appended = self.store.append(&proposal)?;
         if proposal.promise() == batpak_core::header::Promise::Always {
-            self.store.wait_durable(committed.first_sequence + 1, None)?;
+            self.store.wait_durable(appended.events(), None)?;
         }
         Ok(())
     }

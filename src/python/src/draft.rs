@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use batpak_core::header::{Encoding, Promise};
-use batpak_core::proposal::{Causation, NewEvent, Proposal};
+use batpak_core::proposal::{Causation, Expect, NewEvent, Proposal};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
@@ -19,7 +19,8 @@ use crate::types::types;
 /// `coordinate`: a Coordinate. `payload`: an instance of a registered class, a plain value, or bytes. `kind`: a Kind or its number, for payloads
 /// that are not of a registered class. `version`: schema version 0 to 65535 of such a payload. `correlation_id`: UUID or 16 bytes.
 /// `causation_id`: UUID or 16 bytes, or an int: the index of an earlier item of the same batch. `metadata`: dict of str to str, at most
-/// 4 KiB, permanent: pseudonymous ids only. `private_metadata`: dict of plain values, at most 64 KiB, erasable.
+/// 4 KiB, permanent: pseudonymous ids only. `private_metadata`: dict of plain values, at most 64 KiB, erasable. `expect`: ANY, NEW or the clock
+/// of the entity's last event. `key`: idempotency key, str or bytes of 1 to 1024 bytes.
 ///
 /// Immutable; nothing is checked before it is appended.
 ///
@@ -35,14 +36,17 @@ pub struct Draft {
     pub causation_id: Option<Py<PyAny>>,
     pub metadata: Option<Py<PyDict>>,
     pub private_metadata: Option<Py<PyDict>>,
+    pub expect: Py<PyAny>,
+    pub key: Option<Py<PyAny>>,
 }
 
 #[pymethods]
 impl Draft {
     #[new]
-    #[pyo3(signature = (coordinate, payload, *, kind=None, version=None, correlation_id=None, causation_id=None, metadata=None, private_metadata=None))]
+    #[pyo3(signature = (coordinate, payload, *, kind=None, version=None, correlation_id=None, causation_id=None, metadata=None, private_metadata=None, expect=None, key=None))]
     #[expect(clippy::too_many_arguments, reason = "they are the fields")]
-    const fn new(
+    fn new(
+        py: Python<'_>,
         coordinate: Py<Coordinate>,
         payload: Py<PyAny>,
         kind: Option<Py<PyAny>>,
@@ -51,8 +55,22 @@ impl Draft {
         causation_id: Option<Py<PyAny>>,
         metadata: Option<Py<PyDict>>,
         private_metadata: Option<Py<PyDict>>,
-    ) -> Self {
-        Self { coordinate, payload, kind, version, correlation_id, causation_id, metadata, private_metadata }
+        expect: Option<Py<PyAny>>,
+        key: Option<Py<PyAny>>,
+    ) -> PyResult<Self> {
+        let expect = expect.map_or_else(|| Ok::<_, PyErr>(types(py)?.expect_any.clone_ref(py)), Ok)?;
+        Ok(Self {
+            coordinate,
+            payload,
+            kind,
+            version,
+            correlation_id,
+            causation_id,
+            metadata,
+            private_metadata,
+            expect,
+            key,
+        })
     }
 
     #[classattr]
@@ -83,6 +101,8 @@ pub struct Arguments<'a, 'py> {
     pub causation_id: Option<&'a Bound<'py, PyAny>>,
     pub metadata: Option<&'a Bound<'py, PyDict>>,
     pub private_metadata: Option<&'a Bound<'py, PyDict>>,
+    pub expect: Option<&'a Bound<'py, PyAny>>,
+    pub key: Option<&'a Bound<'py, PyAny>>,
 }
 
 /// What turns arguments into an event, beside the arguments.
@@ -137,6 +157,7 @@ pub fn push(
         Encoding::Raw => payload.cast_exact::<PyBytes>()?.as_bytes(),
         Encoding::Value => scratch.as_slice(),
     };
+    let key = arguments.key.map(key_of).transpose()?;
     let event = NewEvent {
         coordinate: &coordinate.get().core,
         kind,
@@ -145,6 +166,8 @@ pub fn push(
         payload: payload_bytes,
         correlation_id: arguments.correlation_id.map(|id| id16(id, "correlation_id")).transpose()?,
         causation: arguments.causation_id.map(causation).transpose()?,
+        key,
+        expect: arguments.expect.map_or(Ok(Expect::Any), expect_of)?,
         metadata: &metadata,
         private: &private,
     };
@@ -220,6 +243,37 @@ fn causation(value: &Bound<'_, PyAny>) -> PyResult<Causation> {
     Ok(Causation::Id(id16(value, "causation_id")?))
 }
 
+/// ANY, NEW or a clock.
+fn expect_of(value: &Bound<'_, PyAny>) -> PyResult<Expect> {
+    let known = types(value.py())?;
+    if value.is(&known.expect_any) {
+        Ok(Expect::Any)
+    } else if value.is(&known.expect_new) {
+        Ok(Expect::New)
+    } else if value.is_exact_instance_of::<PyInt>() {
+        in_range(value, "InvalidInput", "expect").map(Expect::Clock)
+    } else {
+        let reason = "expect must be batpak.ANY, batpak.NEW, or the clock of the entity's last event, an int";
+        Err(PyTypeError::new_err(reason))
+    }
+}
+
+/// An idempotency key: text and the same text in UTF-8 are one key.
+fn key_of<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<&'a [u8]> {
+    let refuse = |reason: &str| plain(value.py(), "InvalidInput", reason);
+    let bytes = if let Ok(text) = value.cast_exact::<PyString>() {
+        text.to_str().map_err(|_| refuse("key holds a lone surrogate, which UTF-8 cannot encode"))?.as_bytes()
+    } else if let Ok(bytes) = value.cast_exact::<PyBytes>() {
+        bytes.as_bytes()
+    } else {
+        return Err(PyTypeError::new_err(format!("key must be str or bytes, not {}", value.get_type())));
+    };
+    if bytes.is_empty() || bytes.len() > batpak_core::limits::KEY_BYTES_MAX {
+        return Err(refuse("key must have 1 to 1024 bytes"));
+    }
+    Ok(bytes)
+}
+
 /// "always", "interval" or "manual".
 pub fn promise(py: Python<'_>, text: &str) -> PyResult<Promise> {
     match text {
@@ -256,6 +310,8 @@ pub fn push_item(
             causation_id: None,
             metadata: None,
             private_metadata: None,
+            expect: None,
+            key: None,
         };
         return push(py, proposal, &arguments, context, scratch);
     }
@@ -280,6 +336,8 @@ pub fn push_item(
         causation_id: causation_id.as_ref(),
         metadata: draft.metadata.as_ref().map(|map| map.bind(py)),
         private_metadata: draft.private_metadata.as_ref().map(|map| map.bind(py)),
+        expect: Some(draft.expect.bind(py)),
+        key: draft.key.as_ref().map(|key| key.bind(py)),
     };
     push(py, proposal, &arguments, context, scratch)
 }

@@ -45,6 +45,14 @@ pub fn to_python(py: Python<'_>, error: &Error) -> PyErr {
             "LimitExceeded"
         }
         Error::InvalidInput { .. } => "InvalidInput",
+        Error::ExpectationFailed { entity, expected: _, actual } => {
+            set!("entity": entity, "actual": *actual);
+            "ExpectationFailed"
+        }
+        Error::KeyConflict { sequence, reason: _ } => {
+            set!("sequence": *sequence);
+            "KeyConflict"
+        }
         Error::EventNotFound { reference } => {
             set!("ref": reference);
             "EventNotFound"

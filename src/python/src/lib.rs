@@ -13,6 +13,7 @@ mod keys;
 mod names;
 mod numbers;
 mod place;
+mod proposal;
 mod query;
 mod receipt;
 mod slots;
@@ -35,6 +36,8 @@ mod _batpak {
     use super::names::{Coordinate, Kind};
     #[pymodule_export]
     use super::place::Place;
+    #[pymodule_export]
+    use super::proposal::{CoreProposal, proposal_commitment};
     #[pymodule_export]
     use super::query::{Ancestors, Events};
     #[pymodule_export]

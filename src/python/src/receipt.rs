@@ -137,14 +137,26 @@ pub fn of_frame<'py>(
     build(py, journal_id.bind(py).clone(), stamp, hash, frame.signature.as_ref(), behind)
 }
 
-/// The receipt in portable bytes. Raises InvalidReceipt when they are anything else.
-#[pyfunction]
-pub fn receipt_from_bytes<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
-    let receipt = mapped(py, Receipt::decode(data))?;
+/// A receipt that stands for itself.
+pub fn portable(py: Python<'_>, receipt: Receipt) -> PyResult<Bound<'_, PyAny>> {
     let fields = mapped(py, receipt.fields())?;
     let (stamp, journal_id) = (fields.stamp, shapes(py)?.uuid(py, &fields.journal_id)?);
     let (hash, signature) = (receipt.event_hash(), receipt.signature);
     build(py, journal_id, &stamp, &hash, signature.as_ref(), Behind::Portable(Box::new(receipt)))
+}
+
+/// The receipt in portable bytes. Raises InvalidReceipt when they are anything else.
+#[pyfunction]
+pub fn receipt_from_bytes<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    portable(py, mapped(py, Receipt::decode(data))?)
+}
+
+/// What the receipts of a batch are made from.
+pub enum Batch {
+    /// A frame that was just written, but for so many of the journal's own events at its front.
+    Frame(Arc<Committed>, usize),
+    /// Events that were written before, under the same keys.
+    Known(Vec<Receipt>),
 }
 
 /// The receipts of a batch, made when they are looked at: a sequence of AppendReceipt, in the order of the batch.
@@ -153,31 +165,44 @@ pub fn receipt_from_bytes<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'
 #[pyclass(frozen, module = "batpak", name = "Receipts", sequence)]
 pub struct Receipts {
     pub journal_id: Py<PyAny>,
-    pub frame: Arc<Committed>,
+    pub batch: Batch,
+}
+
+impl Receipts {
+    /// The receipt at `position`, which must be below the length.
+    pub fn at<'py>(&self, py: Python<'py>, position: usize) -> PyResult<Bound<'py, PyAny>> {
+        match &self.batch {
+            Batch::Frame(frame, leading) => of_frame(py, &self.journal_id, frame, position.saturating_add(*leading)),
+            Batch::Known(receipts) => {
+                let receipt = receipts.get(position).cloned();
+                portable(py, receipt.ok_or_else(|| PyIndexError::new_err("receipt index out of range"))?)
+            }
+        }
+    }
 }
 
 #[pymethods]
 impl Receipts {
     fn __len__(&self) -> usize {
-        self.frame.len()
+        match &self.batch {
+            Batch::Frame(frame, leading) => frame.len() - leading,
+            Batch::Known(receipts) => receipts.len(),
+        }
     }
 
     fn __getitem__<'py>(&self, py: Python<'py>, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let length = isize::try_from(self.__len__()).unwrap_or(isize::MAX);
         if let Ok(slice) = index.cast::<PySlice>() {
-            let length = isize::try_from(self.frame.len()).unwrap_or(isize::MAX);
             let range = slice.indices(length)?;
             let positions = (0..range.slicelength).map(|n| range.start + isize::try_from(n).unwrap_or(0) * range.step);
             let receipts = positions
-                .map(|position| {
-                    of_frame(py, &self.journal_id, &self.frame, usize::try_from(position).unwrap_or(usize::MAX))
-                })
+                .map(|position| self.at(py, usize::try_from(position).unwrap_or(usize::MAX)))
                 .collect::<PyResult<Vec<_>>>()?;
             return Ok(PyList::new(py, receipts)?.into_any());
         }
         let index: isize = index.extract()?;
-        let length = isize::try_from(self.frame.len()).unwrap_or(isize::MAX);
         let position = if index < 0 { index + length } else { index };
-        of_frame(py, &self.journal_id, &self.frame, usize::try_from(position).unwrap_or(usize::MAX))
+        self.at(py, usize::try_from(position).unwrap_or(usize::MAX))
     }
 
     fn __iter__(slf: Py<Self>) -> ReceiptIterator {
@@ -185,8 +210,14 @@ impl Receipts {
     }
 
     fn __repr__(&self) -> String {
-        let first = self.frame.first_sequence;
-        format!("<Receipts of events {first} to {}>", first + self.frame.len() as u64 - 1)
+        match &self.batch {
+            Batch::Frame(frame, leading) => {
+                let (first, after) =
+                    (frame.first_sequence + *leading as u64, frame.first_sequence + frame.len() as u64);
+                format!("<Receipts of events {first} to {}>", after - 1)
+            }
+            Batch::Known(receipts) => format!("<Receipts of {} events that were written before>", receipts.len()),
+        }
     }
 
     fn _repr_html_<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
@@ -210,7 +241,6 @@ impl ReceiptIterator {
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let receipts = self.receipts.get();
         let index = self.next.fetch_add(1, Ordering::Relaxed);
-        let more = index < receipts.frame.len();
-        more.then(|| of_frame(py, &receipts.journal_id, &receipts.frame, index)).transpose()
+        (index < receipts.__len__()).then(|| receipts.at(py, index)).transpose()
     }
 }

@@ -2,10 +2,13 @@
 
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use batpak_core::append::Appended;
 use batpak_core::header::Promise;
 use batpak_core::index::Query;
+use batpak_core::marks::{Mark, Marks, Reached};
+use batpak_core::proposal::Proposal;
 use batpak_core::receipt::{Committed, Receipt};
 use batpak_core::store::Reference;
 use batpak_core::verification::Verification;
@@ -16,18 +19,23 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyString};
 
 use crate::draft::{Arguments, Context, id16, promise, push, push_item};
+use crate::encode::encode;
 use crate::errors::{detached, mapped, plain};
 use crate::event::Event;
 use crate::keys::{PublicKey, SigningKey};
 use crate::names::kind_of;
 use crate::numbers::{optional_u64, optional_version, u64_of};
 use crate::place::{Place, place_of};
+use crate::proposal::CoreProposal;
 use crate::query::{Ancestors, Events};
-use crate::receipt::{ReceiptSource, Receipts, of_frame, shapes};
+use crate::receipt::{Batch, ReceiptSource, Receipts, of_frame, shapes};
 use crate::types::types;
 
 /// Waiting threads look for signals this often.
 const WAIT_SLICE: Duration = Duration::from_millis(100);
+
+/// Sequence and clock of the last event that reached a mark.
+type Point<'py> = Option<(u64, Bound<'py, PyAny>)>;
 
 thread_local! {
     /// The last frame that this thread wrote, and the store that took it; held weakly, so that no later store gets its address.
@@ -60,13 +68,29 @@ impl CoreStore {
     }
 
     /// Writes a proposal, waits if `always` was promised, and remembers the frame for `last_receipt`.
-    fn commit(&self, py: Python<'_>, proposal: &batpak_core::proposal::Proposal) -> PyResult<Arc<Committed>> {
-        let committed = Arc::new(detached(py, || self.store.append(proposal))?);
-        LAST.with_borrow_mut(|last| *last = Some((Arc::downgrade(&self.store), Arc::clone(&committed))));
+    fn write(&self, py: Python<'_>, proposal: &Proposal) -> PyResult<Batch> {
+        let appended = detached(py, || self.store.append(proposal))?;
+        self.written(py, appended, proposal)
+    }
+
+    fn written(&self, py: Python<'_>, appended: Appended, proposal: &Proposal) -> PyResult<Batch> {
+        let events = appended.events();
+        let batch = match appended {
+            Appended::Written(committed) => {
+                let committed = Arc::new(committed);
+                LAST.with_borrow_mut(|last| *last = Some((Arc::downgrade(&self.store), Arc::clone(&committed))));
+                Batch::Frame(committed, proposal.leading())
+            }
+            Appended::Known(receipts) => Batch::Known(receipts),
+        };
         if proposal.promise() == Promise::Always {
-            self.wait(py, committed.first_sequence + committed.len() as u64)?;
+            self.wait(py, events)?;
         }
-        Ok(committed)
+        Ok(batch)
+    }
+
+    fn receipts(&self, py: Python<'_>, batch: Batch) -> Receipts {
+        Receipts { journal_id: self.journal_id.clone_ref(py), batch }
     }
 
     /// Waits in slices, so that Ctrl-C is heard; the event exists either way.
@@ -75,6 +99,21 @@ impl CoreStore {
             py.check_signals()?;
         }
         Ok(())
+    }
+}
+
+/// How far an event can have come.
+fn mark_of(py: Python<'_>, text: &str) -> PyResult<Mark> {
+    match text {
+        "accepted" => Ok(Mark::Accepted),
+        "written" => Ok(Mark::Written),
+        "durable" => Ok(Mark::Durable),
+        "visible" => Ok(Mark::Visible),
+        _ => Err(plain(
+            py,
+            "InvalidInput",
+            &format!("mark is {text:?}; it must be \"accepted\", \"written\", \"durable\" or \"visible\""),
+        )),
     }
 }
 
@@ -136,7 +175,7 @@ fn receipt_of(py: Python<'_>, source: &ReceiptSource) -> PyResult<Receipt> {
 impl CoreStore {
     /// Opens a journal; see `batpak.Store.open`.
     #[staticmethod]
-    #[pyo3(signature = (path, *, create, read_only, signing_key, durability, interval_ms, segment_bytes, name, resolve, restore, allow_nonfinite, rebuild_meta, index_metadata, durable_only))]
+    #[pyo3(signature = (path, *, create, read_only, signing_key, durability, interval_ms, segment_bytes, name, resolve, restore, allow_nonfinite, rebuild_meta, index_metadata, durable_only, idempotency_window))]
     #[expect(clippy::too_many_arguments, reason = "they are the options of Store.open")]
     #[expect(clippy::fn_params_excessive_bools, reason = "they are the options of Store.open")]
     fn open(
@@ -155,6 +194,7 @@ impl CoreStore {
         rebuild_meta: bool,
         index_metadata: Option<Vec<String>>,
         durable_only: bool,
+        #[pyo3(from_py_with = u64_of)] idempotency_window: u64,
     ) -> PyResult<Self> {
         let config = Config {
             create,
@@ -167,6 +207,7 @@ impl CoreStore {
             rebuild_meta,
             index_metadata,
             durable_only,
+            idempotency_window,
             background: path.background,
             ..Config::default()
         };
@@ -176,7 +217,7 @@ impl CoreStore {
     }
 
     /// Writes one event.
-    #[pyo3(signature = (coordinate, payload, kind, version, correlation_id, causation_id, metadata, private_metadata, durability))]
+    #[pyo3(signature = (coordinate, payload, kind, version, correlation_id, causation_id, metadata, private_metadata, durability, expect, key))]
     #[expect(clippy::too_many_arguments, reason = "they are the arguments of Store.append")]
     fn append<'py>(
         &self,
@@ -190,14 +231,28 @@ impl CoreStore {
         metadata: Option<&Bound<'py, PyDict>>,
         private_metadata: Option<&Bound<'py, PyDict>>,
         durability: Option<&str>,
+        expect: &Bound<'py, PyAny>,
+        key: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let promised = durability.map(|text| promise(py, text)).transpose()?;
         let mut proposal = mapped(py, self.store.propose(promised))?;
-        let arguments =
-            Arguments { coordinate, payload, kind, version, correlation_id, causation_id, metadata, private_metadata };
+        let arguments = Arguments {
+            coordinate,
+            payload,
+            kind,
+            version,
+            correlation_id,
+            causation_id,
+            metadata,
+            private_metadata,
+            expect: Some(expect),
+            key,
+        };
         Self::with_scratch(|scratch| push(py, &mut proposal, &arguments, &self.context(), scratch))?;
-        let committed = self.commit(py, &proposal)?;
-        of_frame(py, &self.journal_id, &committed, 0)
+        match self.write(py, &proposal)? {
+            Batch::Frame(committed, leading) => of_frame(py, &self.journal_id, &committed, leading),
+            known @ Batch::Known(_) => self.receipts(py, known).at(py, 0),
+        }
     }
 
     /// Writes many events as one frame.
@@ -216,8 +271,107 @@ impl CoreStore {
         for item in items.try_iter()? {
             push_item(&item?, kind, &mut proposal, &self.context(), &mut scratch)?;
         }
-        let frame = self.commit(py, &proposal)?;
-        Ok(Receipts { journal_id: self.journal_id.clone_ref(py), frame })
+        let batch = self.write(py, &proposal)?;
+        Ok(self.receipts(py, batch))
+    }
+
+    /// Nothing yet, to be filled by `push`.
+    #[pyo3(signature = (durability))]
+    fn propose(&self, py: Python<'_>, durability: Option<&str>) -> PyResult<CoreProposal> {
+        let promised = durability.map(|text| promise(py, text)).transpose()?;
+        Ok(CoreProposal::new(mapped(py, self.store.propose(promised))?))
+    }
+
+    /// Encodes one item, a Draft or a pair of coordinate and payload, and adds it to a proposal.
+    #[pyo3(signature = (proposal, item, kind))]
+    fn push(
+        &self,
+        py: Python<'_>,
+        proposal: &CoreProposal,
+        item: &Bound<'_, PyAny>,
+        kind: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        // A buffer of its own: encoding runs the caller's code, which may append.
+        proposal.change(py, |proposal| push_item(item, kind, proposal, &self.context(), &mut Vec::new()))
+    }
+
+    /// Has a proposal, which is still empty, say that it is written past these gates.
+    fn bypass(
+        &self,
+        py: Python<'_>,
+        proposal: &CoreProposal,
+        approver: &str,
+        reason: &str,
+        gates: Vec<String>,
+    ) -> PyResult<()> {
+        proposal.change(py, |proposal| mapped(py, proposal.bypass(approver, reason, &gates, self.store.entropy())))
+    }
+
+    /// The receipts of what a proposal would write a second time, or None.
+    fn known(&self, py: Python<'_>, proposal: &CoreProposal) -> PyResult<Option<Receipts>> {
+        let proposal = proposal.taken(py)?;
+        let known = detached(py, || self.store.known(&proposal))?;
+        Ok(known.map(|receipts| self.receipts(py, Batch::Known(receipts))))
+    }
+
+    /// Writes a proposal as one frame.
+    fn commit(&self, py: Python<'_>, proposal: &CoreProposal) -> PyResult<Receipts> {
+        let batch = self.write(py, &*proposal.taken(py)?)?;
+        Ok(self.receipts(py, batch))
+    }
+
+    /// Writes that gates refused a proposal; returns the receipt and the opening of its commitment.
+    fn deny<'py>(
+        &self,
+        py: Python<'py>,
+        proposal: &CoreProposal,
+        verdicts: &Bound<'py, PyAny>,
+    ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyBytes>)> {
+        let mut bytes = Vec::new();
+        encode(verdicts, "verdicts", &mut bytes, false).map_err(|refusal| refusal.into_python(py))?;
+        let verdicts = mapped(py, batpak_core::value::Value::decode(&bytes))?;
+        let proposal = proposal.taken(py)?;
+        let opening = mapped(py, proposal.opening(self.store.entropy()))?;
+        let appended = detached(py, || self.store.deny(&proposal, &opening, verdicts))?;
+        let written = self.written(py, appended, &proposal)?;
+        Ok((self.receipts(py, written).at(py, 0)?, PyBytes::new(py, &opening)))
+    }
+
+    /// Waits until so many events have reached a mark; False after `timeout` seconds.
+    #[pyo3(signature = (mark, events, timeout))]
+    fn wait_for(
+        &self,
+        py: Python<'_>,
+        mark: &str,
+        #[pyo3(from_py_with = u64_of)] events: u64,
+        timeout: Option<f64>,
+    ) -> PyResult<bool> {
+        let mark = mark_of(py, mark)?;
+        let seconds = |seconds: f64| {
+            Duration::try_from_secs_f64(seconds)
+                .map_err(|_| plain(py, "InvalidInput", "timeout must be a number of seconds from 0 on, or None"))
+        };
+        let deadline = timeout.map(seconds).transpose()?.and_then(|timeout| Instant::now().checked_add(timeout));
+        loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let slice = left.unwrap_or(WAIT_SLICE).min(WAIT_SLICE);
+            if detached(py, || self.store.wait_for(mark, events, Some(slice)))? {
+                return Ok(true);
+            }
+            if left.is_some_and(|left| left <= slice) {
+                return Ok(false);
+            }
+            py.check_signals()?;
+        }
+    }
+
+    /// The last event of each mark, or None: accepted, written, durable, visible, each (sequence, hlc).
+    fn marks<'py>(&self, py: Python<'py>) -> PyResult<[Point<'py>; 4]> {
+        let Marks { accepted, written, durable, visible } = detached(py, || self.store.marks())?;
+        let reached = |reached: Option<Reached>| {
+            reached.map(|reached| Ok::<_, PyErr>((reached.sequence, shapes(py)?.hlc(py, reached.hlc)?))).transpose()
+        };
+        Ok([reached(accepted)?, reached(written)?, reached(durable)?, reached(visible)?])
     }
 
     /// The receipt of this thread's last append, if it went to this store.
@@ -235,7 +389,7 @@ impl CoreStore {
     }
 
     /// Events in commit order.
-    #[pyo3(signature = (*, entity, entity_prefix, scope, kind, category, correlation, metadata, after, until, since_us, before_us, reverse, limit, system))]
+    #[pyo3(signature = (*, entity, entity_prefix, scope, kind, category, correlation, causation, metadata, after, until, since_us, before_us, reverse, limit, system))]
     #[expect(clippy::too_many_arguments, reason = "they are the filters of Store.query")]
     fn query(
         &self,
@@ -246,6 +400,7 @@ impl CoreStore {
         kind: Option<&Bound<'_, PyAny>>,
         category: Option<u8>,
         correlation: Option<&Bound<'_, PyAny>>,
+        causation: Option<&Bound<'_, PyAny>>,
         metadata: Option<Vec<(String, String)>>,
         #[pyo3(from_py_with = optional_u64)] after: Option<u64>,
         #[pyo3(from_py_with = optional_u64)] until: Option<u64>,
@@ -262,6 +417,7 @@ impl CoreStore {
             kind: kind.map(kind_of).transpose()?.map(batpak_core::Kind::code),
             category,
             correlation: correlation.map(|id| id16(id, "correlation")).transpose()?,
+            causation: causation.map(|id| id16(id, "causation")).transpose()?,
             metadata: metadata.unwrap_or_default(),
             after,
             until,

@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyModule, PyType};
 
-/// Classes of the standard library.
+/// Classes of the standard library, and constants of our own.
 pub struct Types {
     pub datetime: Py<PyType>,
     pub date: Py<PyType>,
@@ -15,6 +15,9 @@ pub struct Types {
     pub decimal: Py<PyType>,
     pub uuid: Py<PyType>,
     pub enumeration: Py<PyType>,
+    /// `batpak.ANY` and `batpak.NEW`.
+    pub expect_any: Py<PyAny>,
+    pub expect_new: Py<PyAny>,
 }
 
 static TYPES: PyOnceLock<Types> = PyOnceLock::new();
@@ -36,6 +39,8 @@ pub fn types(py: Python<'_>) -> PyResult<&Types> {
             decimal: class("decimal", "Decimal")?,
             uuid: class("uuid", "UUID")?,
             enumeration: class("enum", "Enum")?,
+            expect_any: PyModule::import(py, "batpak._expect")?.getattr("ANY")?.unbind(),
+            expect_new: PyModule::import(py, "batpak._expect")?.getattr("NEW")?.unbind(),
         })
     })
 }

@@ -325,6 +325,31 @@ impl Index {
         Ok(found?.flatten())
     }
 
+    /// The last event from `from` on with this term.
+    pub fn last_with(&self, field: &Field, term: &[u8], from: u64) -> Result<Option<u64>> {
+        let wanted = [Wanted::Exactly(term.to_vec())];
+        let last_in = |part: &dyn Part| -> Result<Option<u64>> {
+            let span = part.span();
+            let found = part.find(field, &wanted)?.zip(span.count.checked_sub(1));
+            let number = found.and_then(|(set, last)| set.previous(last));
+            Ok(number.map(|number| span.first + u64::from(number)))
+        };
+        let parts = {
+            let state = self.state.read();
+            if let Some(sequence) = last_in(&state.tail)? {
+                return Ok((sequence >= from).then_some(sequence));
+            }
+            let first = state.parts.partition_point(|part| part.span().next() <= from);
+            state.parts.get(first..).unwrap_or_default().to_vec()
+        };
+        for part in parts.iter().rev() {
+            if let Some(sequence) = last_in(part.as_ref())? {
+                return Ok((sequence >= from).then_some(sequence));
+            }
+        }
+        Ok(None)
+    }
+
     /// The last event of an entity, if it is in the tail.
     #[must_use]
     pub fn tail_head(&self, entity: &str) -> Option<EntityHead> {

@@ -51,13 +51,17 @@ pub enum Field {
     Kind,
     /// Sixteen bytes.
     Correlation,
+    /// Sixteen bytes.
+    Causation,
+    /// Sixteen bytes: the hash of the caller's key.
+    Key,
     /// Values of this declared metadata key, as UTF-8.
     Metadata(String),
 }
 
 impl Field {
     /// Those of every journal.
-    pub const FIXED: [Self; 4] = [Self::Entity, Self::Scope, Self::Kind, Self::Correlation];
+    pub const FIXED: [Self; 6] = [Self::Entity, Self::Scope, Self::Kind, Self::Correlation, Self::Causation, Self::Key];
 
     /// Its name in an index file.
     #[must_use]
@@ -67,6 +71,8 @@ impl Field {
             Self::Scope => "scope".to_owned(),
             Self::Kind => "kind".to_owned(),
             Self::Correlation => "correlation_id".to_owned(),
+            Self::Causation => "causation_id".to_owned(),
+            Self::Key => "idempotency_key".to_owned(),
             Self::Metadata(key) => format!("metadata:{key}"),
         }
     }

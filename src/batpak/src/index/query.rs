@@ -20,6 +20,8 @@ pub struct Query {
     pub category: Option<u8>,
     /// Exactly this correlation id.
     pub correlation: Option<[u8; 16]>,
+    /// Exactly this causation id.
+    pub causation: Option<[u8; 16]>,
     /// Metadata with each of these pairs.
     pub metadata: Vec<(String, String)>,
     /// Only later sequences.
@@ -51,6 +53,7 @@ impl Query {
         let exactly = |bytes: &[u8]| vec![Wanted::Exactly(bytes.to_vec())];
         let mut conditions = Vec::new();
         conditions.extend(self.entity.as_ref().map(|name| (Field::Entity, exactly(name.as_bytes()))));
+        conditions.extend(self.causation.map(|id| (Field::Causation, exactly(&id))));
         conditions.extend(self.correlation.map(|id| (Field::Correlation, exactly(&id))));
         for (key, value) in &self.metadata {
             conditions.push((Field::Metadata(key.clone()), exactly(value.as_bytes())));
@@ -78,6 +81,7 @@ impl Query {
             && self.kind.is_none_or(|wanted| wanted == event.kind.code())
             && self.category.is_none_or(|wanted| wanted == event.kind.category())
             && self.correlation.is_none_or(|wanted| Some(wanted) == event.correlation_id)
+            && self.causation.is_none_or(|wanted| Some(wanted) == event.causation_id)
             && (self.system || event.kind.category() != 0);
         if !fits || self.metadata.is_empty() {
             return Ok(fits);

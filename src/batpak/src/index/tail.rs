@@ -32,6 +32,10 @@ pub struct Entry<'a> {
     pub kind: Kind,
     /// If it has one.
     pub correlation: Option<[u8; 16]>,
+    /// The event that caused it, if it names one.
+    pub causation: Option<[u8; 16]>,
+    /// Hash of the caller's key, if there was one.
+    pub key: Option<[u8; 16]>,
     /// At least the pairs whose keys are declared.
     pub metadata: &'a [(&'a str, &'a str)],
 }
@@ -93,7 +97,7 @@ pub struct Tail {
     places: Vec<Place>,
     ids: Vec<EventId>,
     hashes: Vec<Hash>,
-    fixed: [Terms; 4],
+    fixed: [Terms; 6],
     metadata: BTreeMap<String, Terms>,
     /// Clock of the last event of each entity, by the place of its term.
     clocks: Vec<u64>,
@@ -128,7 +132,7 @@ impl Tail {
         self.places.push(Place { offset, length: entry.length });
         self.ids.push(entry.id);
         self.hashes.push(entry.hash);
-        let [entities, scopes, kinds, correlations] = &mut self.fixed;
+        let [entities, scopes, kinds, correlations, causations, keys] = &mut self.fixed;
         let place = entities.add(entry.entity.as_bytes(), number);
         match self.clocks.get_mut(place) {
             Some(clock) => *clock = entry.clock,
@@ -136,8 +140,11 @@ impl Tail {
         }
         scopes.add(entry.scope.as_bytes(), number);
         kinds.add(&entry.kind.code().to_be_bytes(), number);
-        if let Some(correlation) = entry.correlation {
-            correlations.add(&correlation, number);
+        let ids = [(correlations, entry.correlation), (causations, entry.causation), (keys, entry.key)];
+        for (terms, id) in ids {
+            if let Some(id) = id {
+                terms.add(&id, number);
+            }
         }
         for (key, value) in entry.metadata {
             if let Some(values) = self.metadata.get_mut(*key) {
@@ -235,12 +242,14 @@ impl Tail {
     }
 
     fn of(&self, field: &Field) -> Option<&Terms> {
-        let [entities, scopes, kinds, correlations] = &self.fixed;
+        let [entities, scopes, kinds, correlations, causations, keys] = &self.fixed;
         match field {
             Field::Entity => Some(entities),
             Field::Scope => Some(scopes),
             Field::Kind => Some(kinds),
             Field::Correlation => Some(correlations),
+            Field::Causation => Some(causations),
+            Field::Key => Some(keys),
             Field::Metadata(key) => self.metadata.get(key),
         }
     }

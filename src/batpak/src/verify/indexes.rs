@@ -124,6 +124,8 @@ impl<'a> Indexes<'a> {
             scope: header.scope,
             kind: header.kind,
             correlation: header.correlation_id,
+            causation: header.causation_id,
+            key: header.idempotency_key,
             metadata: &header.metadata,
         });
         let complete = entry.take_if(|entry| tail.span().count >= entry.span.count);

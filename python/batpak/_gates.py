@@ -1,0 +1,347 @@
+"""Gates: what decides, before an event exists, whether it may be written."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, overload
+
+from batpak import _batpak
+from batpak._errors import GateDefect, GateDenied, InvalidInput
+from batpak._receipt import AppendReceipt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from uuid import UUID
+
+    from batpak._batpak import Coordinate, CoreProposal, CoreStore, Draft, Kind
+    from batpak._expect import Expect
+
+Decision = Literal["permit", "deny", "defect"]
+GateMode = Literal["first", "all"]
+_MODES: Final = ("first", "all")
+_MESSAGE_MAX: Final = 2_000
+"""Characters that are kept of the message of a defect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """What a gate returns to refuse.
+
+    Attributes:
+        code: stable, for programs: "over_budget".
+        message: for people.
+        context: a plain value (see ``Store.append``) that says more, or None.
+    """
+
+    code: str
+    message: str = ""
+    context: object = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.code, str) or not self.code:
+            raise InvalidInput('code must be a text that is not empty, such as "over_budget"')
+        if not isinstance(self.message, str):
+            raise TypeError(f"message must be a str, not {type(self.message).__name__}")
+        # What cannot be recorded is refused where it comes from.
+        _batpak.encode_value([self.code, self.message, self.context], allow_nonfinite=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one gate said.
+
+    Attributes:
+        gate: its name.
+        decision: "permit"; "deny"; or "defect", if the gate itself failed, which refuses as well.
+        code: the code of the denial, or the name of the exception; empty for a permit.
+        message: the message of the denial, or of the exception.
+        context: the context of the denial, or None.
+    """
+
+    gate: str
+    decision: Decision
+    code: str = ""
+    message: str = ""
+    context: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bypass:
+    """Has events written past every gate; recorded in the journal, in the same frame as the events.
+
+    Attributes:
+        reason: why, not empty.
+        approver: who answers for it, not empty; pseudonymous, since it stays as long as the journal's own events.
+    """
+
+    reason: str
+    approver: str
+
+    def __post_init__(self) -> None:
+        for name in ("reason", "approver"):
+            value = getattr(self, name)
+            if not isinstance(value, str) or not value.strip():
+                raise InvalidInput(f"a bypass needs a {name}: a text that is not empty")
+
+
+@dataclass(frozen=True, slots=True)
+class DenialReceipt(AppendReceipt):
+    """Evidence that gates refused a proposal: the receipt of the event that records it.
+
+    The event holds the verdicts and a commitment to what was proposed, not the proposal. Whoever is given ``opening``
+    can see what was proposed, and check with ``commits_to`` that it is that; without it nothing can be guessed.
+
+    Attributes:
+        verdicts: what the gates said, in the order in which they were asked.
+        commitment: 32 bytes.
+        opening: what the commitment stands for: salt, headers and payloads. It is not stored anywhere.
+    """
+
+    verdicts: tuple[Verdict, ...] = ()
+    commitment: bytes = b""
+    opening: bytes = field(default=b"", repr=False)
+
+    def commits_to(self, opening: bytes) -> bool:
+        """Whether these bytes are what the denial's commitment stands for."""
+        return _batpak.proposal_commitment(opening) == self.commitment
+
+
+class Proposed:
+    """One event that is proposed: what a gate looks at. Its payload is what will be stored, decoded anew."""
+
+    __slots__ = ("_draft", "_position", "_proposal", "_restore")
+
+    def __init__(
+        self, proposal: CoreProposal, position: int, draft: Draft, restore: Callable[[int, int, object], object]
+    ) -> None:
+        """Not for users: a gate is given these."""
+        self._proposal = proposal
+        self._position = position
+        self._draft = draft
+        self._restore = restore
+
+    @property
+    def coordinate(self) -> Coordinate:
+        """Where it would belong."""
+        return self._draft.coordinate
+
+    @property
+    def kind(self) -> Kind:
+        """What it would be."""
+        code, _ = self._proposal.kind(self._position)
+        return _batpak.Kind(code >> 12, code & 0xFFF)
+
+    @property
+    def payload_version(self) -> int:
+        """Schema version of the payload."""
+        _, version = self._proposal.kind(self._position)
+        return version
+
+    @property
+    def value(self) -> Any:
+        """The payload as a plain value, or bytes."""
+        return self._proposal.value(self._position)
+
+    @property
+    def payload(self) -> Any:
+        """The payload: an instance of the registered class, a plain value, or bytes."""
+        code, version = self._proposal.kind(self._position)
+        value = self.value
+        return value if version == 0 or isinstance(value, bytes) else self._restore(code, version, value)
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The permanent metadata; a copy."""
+        return dict(self._draft.metadata or {})
+
+    @property
+    def correlation_id(self) -> UUID | bytes | None:
+        """As it was given."""
+        return self._draft.correlation_id
+
+    @property
+    def causation_id(self) -> UUID | bytes | int | None:
+        """As it was given; an int names an earlier event of the proposal."""
+        return self._draft.causation_id
+
+    @property
+    def expect(self) -> Expect | int:
+        """What must be so of the entity."""
+        return self._draft.expect
+
+    def __repr__(self) -> str:
+        return f"<Proposed {self.coordinate!r} {self.kind!r}>"
+
+
+class Proposal(Sequence[Proposed]):
+    """The events that would be written as one frame, in order: what a gate is called with. It cannot change them."""
+
+    __slots__ = ("_events",)
+
+    def __init__(self, events: Iterable[Proposed]) -> None:
+        """Not for users: a gate is given one."""
+        self._events = tuple(events)
+
+    @overload
+    def __getitem__(self, index: int) -> Proposed: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Proposed]: ...
+    def __getitem__(self, index: int | slice) -> Proposed | Sequence[Proposed]:
+        return self._events[index]
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def __repr__(self) -> str:
+        return f"<Proposal of {len(self)} events>"
+
+
+class Gate(Protocol):
+    """Any callable that takes a proposal and returns None, which permits, or a ``Deny``.
+
+    Its name in verdicts is its attribute ``name`` if it has one, else its ``__name__``. Whatever it raises, and
+    whatever else it returns, is a defect, and refuses.
+    """
+
+    def __call__(self, proposal: Proposal, /) -> Deny | None:
+        """Decide."""
+        ...
+
+
+def gate_name(gate: Gate) -> str:
+    """The name of a gate in verdicts."""
+    for attribute in ("name", "__name__"):
+        name = getattr(gate, attribute, None)
+        if isinstance(name, str) and name:
+            return name
+    return type(gate).__name__
+
+
+class _Asking(threading.local):
+    """The stores whose gates this thread is asking."""
+
+    def __init__(self) -> None:
+        self.stores: set[int] = set()
+
+
+_asking = _Asking()
+
+
+class Gating:
+    """The gates of a store, and what is done with what they say."""
+
+    __slots__ = ("gates", "mode", "record_denials")
+
+    def __init__(self, gates: Iterable[Gate] = (), mode: GateMode = "first", *, record_denials: bool = True) -> None:
+        """Refuses what is no gate."""
+        self.gates = checked(gates)
+        if mode not in _MODES:
+            raise InvalidInput(f'gate_mode is {mode!r}; it must be "first" or "all"')
+        self.mode = mode
+        self.record_denials = record_denials
+
+    def decide(self, core: CoreStore, proposal: CoreProposal, seen: Proposal, more: tuple[Gate, ...]) -> None:
+        """Ask the gates about a proposal; return if all permit it.
+
+        Raises:
+            GateDenied, GateDefect: one did not.
+        """
+        verdicts: list[Verdict] = []
+        cause: Exception | None = None
+        _asking.stores.add(id(core))
+        try:
+            for gate in (*self.gates, *more):
+                verdict, error = _ask(gate, seen)
+                verdicts.append(verdict)
+                cause = cause or error
+                if verdict.decision != "permit" and self.mode == "first":
+                    break
+        finally:
+            _asking.stores.discard(id(core))
+        refusals = [verdict for verdict in verdicts if verdict.decision != "permit"]
+        if refusals:
+            self._refuse(core, proposal, tuple(verdicts), refusals, cause)
+
+    def _refuse(
+        self,
+        core: CoreStore,
+        proposal: CoreProposal,
+        verdicts: tuple[Verdict, ...],
+        refusals: list[Verdict],
+        cause: Exception | None,
+    ) -> None:
+        receipt = _record(core, proposal, verdicts) if self.record_denials else None
+        denied = any(verdict.decision == "deny" for verdict in refusals)
+        said = "; ".join(f"{verdict.gate}: {verdict.message or verdict.code}" for verdict in refusals)
+        error = GateDenied if denied else GateDefect
+        raise error(f"nothing was written: {said}", verdicts=verdicts, receipt=receipt) from cause
+
+
+def checked(gates: Iterable[Gate]) -> tuple[Gate, ...]:
+    """Gates as a tuple; TypeError if one cannot be called."""
+    if callable(gates):
+        raise TypeError(f"gates must be a list of callables; write gates=[{gate_name(gates)}]")
+    named = tuple(gates)
+    for gate in named:
+        if not callable(gate):
+            raise TypeError(f"a gate must be callable, and {type(gate).__name__} is not")
+    return named
+
+
+def refuse_inside_gate(core: CoreStore) -> None:
+    """Refuse a write that a gate attempts on the store that it guards: it would be asked about itself."""
+    if id(core) in _asking.stores:
+        raise InvalidInput("a gate may not write to the store that it guards; return a batpak.Deny, or None to permit")
+
+
+def _ask(gate: Gate, proposal: Proposal) -> tuple[Verdict, Exception | None]:
+    name = gate_name(gate)
+    try:
+        answer = gate(proposal)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the gate failed, and that refuses
+        return Verdict(name, "defect", type(error).__name__, _said(error)), error
+    if answer is None:
+        return Verdict(name, "permit"), None
+    if isinstance(answer, Deny):
+        return Verdict(name, "deny", answer.code, answer.message, answer.context), None
+    reason = f"the gate returned {type(answer).__name__}; it must return None to permit, or a batpak.Deny"
+    return Verdict(name, "defect", "TypeError", reason), None
+
+
+def _said(error: Exception) -> str:
+    """The message of an exception, as far as it can be recorded."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - an exception that cannot even be printed
+        return "(its message cannot be shown)"
+    return text[:_MESSAGE_MAX].encode("utf-8", "backslashreplace").decode()
+
+
+def _plain(verdict: Verdict) -> dict[str, object]:
+    return {
+        "gate": verdict.gate,
+        "decision": verdict.decision,
+        "code": verdict.code,
+        "message": verdict.message,
+        "context": verdict.context,
+    }
+
+
+def _record(core: CoreStore, proposal: CoreProposal, verdicts: tuple[Verdict, ...]) -> DenialReceipt:
+    receipt, opening = core.deny(proposal, [_plain(verdict) for verdict in verdicts])
+    return DenialReceipt(
+        receipt.journal_id,
+        receipt.event_id,
+        receipt.sequence,
+        receipt.clock,
+        receipt.hlc,
+        receipt.event_hash,
+        receipt.key_id,
+        receipt.signature,
+        receipt._source,
+        verdicts,
+        _batpak.proposal_commitment(opening),
+        opening,
+    )
