@@ -207,7 +207,7 @@ class Store(Writing):
             import logging
 
             logging.getLogger("batpak").warning(
-                "%s: the wall clock is %.1f seconds behind the last event; events go on in order, ahead of the wall clock",
+                "%s: the wall clock is %.1f seconds behind the last event; events go on in order, ahead of it",
                 store.path,
                 report.clock_ahead_us / 1e6,
             )
