@@ -6,7 +6,6 @@
 
 #![deny(unsafe_code)]
 
-pub mod append;
 pub mod cache;
 pub mod catalog;
 pub mod clock;
@@ -46,11 +45,14 @@ pub mod verification;
 pub mod verify;
 pub mod wire;
 
+mod append;
+mod closing;
 mod commit;
 mod create;
 mod history;
 mod idempotency;
 mod indexer;
+mod inner;
 mod load;
 mod open;
 mod order;
@@ -58,11 +60,13 @@ mod refresh;
 mod replay;
 mod tail;
 mod tree;
+mod waiting;
 mod watch;
 mod writer;
 
+pub use append::Appended;
 pub use config::Config;
 pub use coordinate::Coordinate;
 pub use error::{Error, Result};
 pub use kind::Kind;
-pub use store::Store;
+pub use store::{Reference, Store};
