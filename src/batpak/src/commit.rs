@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
-
 use crate::error::{Error, Result};
 use crate::frontier::Frontier;
 use crate::storage::StorageFile;
+use crate::sync::{Condvar, Mutex};
+
+#[cfg(all(test, loom))]
+mod model;
 
 /// How far the log was written, and where that is.
 #[derive(Clone, Debug)]
