@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::frontier::Frontier;
 use crate::storage::StorageFile;
-use crate::sync::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex, yield_now};
 
-#[cfg(all(test, loom))]
+#[cfg(loom)]
+#[cfg(test)]
 mod model;
 
 /// How far the log was written, and where that is.
@@ -31,6 +32,8 @@ struct State {
     durable: u64,
     /// Whether somebody is syncing just now.
     syncing: bool,
+    /// How many threads slept until the last sync ended.
+    woken: usize,
     /// When the oldest unsynced write happened that the interval must serve.
     oldest: Option<Instant>,
     /// The failure that ended writing.
@@ -62,7 +65,7 @@ impl Commit {
         written: Written,
         durable: u64,
     ) -> Self {
-        let state = State { written, durable, syncing: false, oldest: None, failed: None, stopping: false };
+        let state = State { written, durable, syncing: false, woken: 0, oldest: None, failed: None, stopping: false };
         Self {
             state: Mutex::new(state),
             changed: Condvar::new(),
@@ -149,7 +152,7 @@ impl Commit {
     /// Everything up to `events` is durable. Called after a sync, never before it.
     fn advance(&self, state: &mut State, events: u64) {
         state.durable = state.durable.max(events);
-        self.changed.notify_all();
+        state.woken = self.changed.notify_all();
     }
 
     fn write_frontier(&self, written: &Written) -> Result<()> {
@@ -177,6 +180,12 @@ impl Commit {
             }
             if !state.syncing {
                 state.syncing = true;
+                if state.woken > 0 {
+                    // Those whom the last sync woke are about to write again: who has the processor first can be served too.
+                    drop(state);
+                    yield_now();
+                    state = self.state.lock();
+                }
                 // This sync serves every write so far; a later one starts its own interval.
                 state.oldest = None;
                 let goal = state.written.clone();

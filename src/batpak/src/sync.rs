@@ -2,15 +2,18 @@
 
 #[cfg(not(loom))]
 pub use parking_lot::{Condvar, Mutex};
+#[cfg(not(loom))]
+pub use std::thread::yield_now;
 
 #[cfg(loom)]
-pub use modelled::{Condvar, Mutex};
+pub use modelled::{Condvar, Mutex, yield_now};
 
 /// What `commit.rs` uses of `parking_lot`, over loom.
 #[cfg(loom)]
 mod modelled {
     use std::ops::{Deref, DerefMut};
     use std::sync::PoisonError;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
     use std::time::Instant;
 
     #[derive(Debug)]
@@ -57,32 +60,42 @@ mod modelled {
     pub struct TimedOut;
 
     impl TimedOut {
-        #[expect(clippy::unused_self, reason = "as parking_lot has it")]
+        #[expect(clippy::unused_self, reason = "as `parking_lot` has it")]
         pub fn timed_out(&self) -> bool {
             true
         }
     }
 
+    /// Nothing: loom lets others go first wherever a lock is taken, and after a yield it would only ever do that.
+    pub fn yield_now() {}
+
     #[derive(Debug)]
-    pub struct Condvar(loom::sync::Condvar);
+    pub struct Condvar {
+        condvar: loom::sync::Condvar,
+        /// Threads that sleep. Everything here happens in the order that loom chose: one thread runs at a time.
+        asleep: AtomicUsize,
+    }
 
     impl Condvar {
         pub fn new() -> Self {
-            Self(loom::sync::Condvar::new())
+            Self { condvar: loom::sync::Condvar::new(), asleep: AtomicUsize::new(0) }
         }
 
-        pub fn notify_all(&self) {
-            self.0.notify_all();
+        /// Returns how many were woken.
+        pub fn notify_all(&self) -> usize {
+            self.condvar.notify_all();
+            self.asleep.swap(0, SeqCst)
         }
 
         pub fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
-            guard.held = guard.held.take().map(|held| self.0.wait(held).unwrap_or_else(PoisonError::into_inner));
+            self.asleep.fetch_add(1, SeqCst);
+            guard.held = guard.held.take().map(|held| self.condvar.wait(held).unwrap_or_else(PoisonError::into_inner));
         }
 
         /// Time passes at any speed: before this thread has the lock again, all others may have done everything or nothing.
+        #[expect(clippy::unused_self, reason = "as `parking_lot` has it")]
         pub fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, _: Instant) -> TimedOut {
             drop(guard.held.take());
-            loom::thread::yield_now();
             guard.held = Some(guard.mutex.held());
             TimedOut
         }

@@ -17,6 +17,8 @@ struct Disk {
     syncs: AtomicU64,
     /// Events written before the start of a sync that ended well.
     covered: AtomicU64,
+    /// What the file `frontier` says.
+    claimed: AtomicU64,
     /// The sync that fails, counted from 0. Those after it succeed, as they do on a real disk.
     fails: Option<u64>,
 }
@@ -92,6 +94,7 @@ impl StorageFile for Claims {
     fn write_at(&self, bytes: &[u8], _: u64) -> Result<()> {
         let frontier = Frontier::decode(bytes).expect("a frontier");
         assert!(frontier.synced_through <= self.0.covered(), "the frontier file claims what was not synced");
+        self.0.claimed.store(frontier.synced_through, SeqCst);
         Ok(())
     }
 
@@ -132,8 +135,8 @@ struct Journal {
 impl Journal {
     /// An empty one, whose sync number `fails` fails.
     fn new(fails: Option<u64>) -> Shared<Self> {
-        let (syncing, syncs, covered) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
-        let disk = Arc::new(Disk { syncing, syncs, covered, fails });
+        let [syncs, covered, claimed] = [(); 3].map(|()| AtomicU64::new(0));
+        let disk = Arc::new(Disk { syncing: AtomicBool::new(false), syncs, covered, claimed, fails });
         let segment = Segment::new(&disk, 0);
         let commit = Commit::new(Arc::new(Claims(Arc::clone(&disk))), [0; 16], 1, segment.end(), 0);
         Shared::new(Self { disk, writer: Mutex::new(segment), commit })
@@ -181,6 +184,7 @@ impl Journal {
     /// At rest, so many are durable. A sync may have covered more: a write under way that it was not asked to serve.
     fn assert_settled(&self, events: u64) {
         assert_eq!(self.commit.durable(), events);
+        assert_eq!(self.disk.claimed.load(SeqCst), events, "the frontier file is behind");
         assert!(self.disk.covered() >= events, "durable, and no sync covered it");
     }
 
@@ -239,7 +243,8 @@ fn a_failed_sync_is_told_to_all_who_wait_and_takes_nothing_back() {
             let journal = Journal::new(Some(fails));
             journal.append().expect("the first sync succeeds");
             let threads = [(); 2].map(|()| spawn(&journal, Journal::append));
-            let outcomes = join(threads);
+            let mut outcomes = vec![journal.append()];
+            outcomes.extend(join(threads));
             let failed = journal.syncs() > fails;
             assert_eq!(failed, journal.commit.check().is_err());
             assert_eq!(failed, outcomes.iter().any(Result::is_err));
@@ -301,7 +306,7 @@ fn a_wait_that_times_out_claims_nothing_and_keeps_nobody() {
             let events = journal.write(false);
             journal.wait(events, Some(Duration::ZERO)).expect("no sync fails")
         });
-        join([waiting]).into_iter().for_each(|outcome| assert!(outcome.is_ok()));
+        assert!(join([waiting]).iter().all(Result::is_ok));
         let served = join([impatient])[0];
         let durable = journal.commit.durable();
         journal.assert_settled(durable);
