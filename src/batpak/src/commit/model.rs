@@ -265,6 +265,22 @@ fn a_failed_sync_is_told_to_all_who_wait_and_takes_nothing_back() {
 }
 
 #[test]
+fn a_writer_that_fails_ends_every_wait() {
+    loom::model(|| {
+        let journal = Journal::new(None);
+        let threads = [(); 2].map(|()| spawn(&journal, Journal::append));
+        journal.commit.poison(refused());
+        let begun = journal.syncs();
+        join(threads);
+        assert!(journal.syncs() <= begun + 1, "somebody became leader after the failure");
+        let durable = journal.commit.durable();
+        journal.assert_settled(durable);
+        assert_eq!(journal.wait(durable, None), Ok(true));
+        assert!(journal.append().is_err());
+    });
+}
+
+#[test]
 fn rotation_syncs_beside_nobody() {
     for fails in [None, Some(0), Some(1)] {
         loom::model(move || {
