@@ -356,15 +356,16 @@ fn the_interval_is_kept_beside_a_leader_whose_sync_came_too_early() {
     loom::model(|| {
         let journal = Journal::new(None);
         let serving = spawn(&journal, |journal| {
-            journal.commit.serve_interval(Duration::ZERO, || stop_after(journal, 2));
+            journal.commit.serve_interval(Duration::ZERO, || stop_after(journal, 3));
         });
         let waiting = spawn(&journal, |journal| {
             journal.append().expect("no sync fails");
-            stop_after(journal, 2);
+            stop_after(journal, 3);
         });
         journal.write(true);
+        journal.write(true);
         join([serving, waiting]);
-        journal.assert_settled(2);
+        journal.assert_settled(3);
     });
 }
 
