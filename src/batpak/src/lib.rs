@@ -58,6 +58,7 @@ mod open;
 mod order;
 mod refresh;
 mod replay;
+mod sync;
 mod tail;
 mod tree;
 mod waiting;
