@@ -370,6 +370,23 @@ fn the_interval_is_kept_beside_a_leader_whose_sync_came_too_early() {
 }
 
 #[test]
+fn whoever_has_no_time_to_lead_has_the_interval_thread_sync_for_it() {
+    loom::model(|| {
+        let journal = Journal::new(None);
+        let serving = spawn(&journal, |journal| {
+            journal.commit.serve_interval(Duration::ZERO, || stop_after(journal, 1));
+        });
+        let events = journal.write(false);
+        if journal.commit.wait_served(events, Instant::now()).expect("no sync fails") {
+            journal.assert_durable(events);
+        }
+        // What was asked is done, whether or not anybody still waits for it.
+        join([serving]);
+        journal.assert_settled(1);
+    });
+}
+
+#[test]
 fn the_interval_thread_ends_when_stopped_and_claims_nothing_more() {
     loom::model(|| {
         let journal = Journal::new(None);
