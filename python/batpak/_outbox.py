@@ -146,5 +146,8 @@ class Outbox:
         else:
             self.discard()
 
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("an Outbox is not pickled or copied: what waits in it is to be written once")
+
     def __repr__(self) -> str:
         return f"<Outbox with {len(self)} events waiting>"
