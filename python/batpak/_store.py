@@ -35,6 +35,8 @@ Visibility = Literal["written", "durable"]
 
 SEGMENT_BYTES = 64 * 1024 * 1024
 IDEMPOTENCY_WINDOW = 1_000_000
+CLOCK_AHEAD_US = 1_000_000
+"""A wall clock that went back further than this is worth a warning."""
 
 
 def absolute(path: Path_) -> str:
@@ -208,6 +210,14 @@ class Store(Writing):
                 report.tail_bytes,
                 report.first_cut_sequence,
                 report.recovered_file,
+            )
+        if report.clock_ahead_us > CLOCK_AHEAD_US and not read_only:
+            import logging
+
+            logging.getLogger("batpak").warning(
+                "%s: the wall clock is %.1f seconds behind the last event; events go on in order, ahead of it",
+                store.path,
+                report.clock_ahead_us / 1e6,
             )
         if report.indexes_rebuilt and not read_only:
             import logging

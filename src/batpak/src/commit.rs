@@ -62,7 +62,8 @@ impl Commit {
         written: Written,
         durable: u64,
     ) -> Self {
-        let state = State { written, durable, syncing: false, oldest: None, asked: false, failed: None, stopping: false };
+        let state =
+            State { written, durable, syncing: false, oldest: None, asked: false, failed: None, stopping: false };
         Self {
             state: Mutex::new(state),
             changed: Condvar::new(),

@@ -12,7 +12,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::append::{self, Appended, Parts};
 use crate::catalog::{HEADS_DIRECTORY, is_index};
-use crate::clock::WallClock;
+use crate::clock::{Hlc, WallClock};
 use crate::commit::Commit;
 use crate::config::Config;
 use crate::cursor::Cursor;
@@ -529,6 +529,9 @@ impl Store {
             entities: index.distinct(&Field::Entity)?,
             scopes: index.distinct(&Field::Scope)?,
             kinds: index.distinct(&Field::Kind)?,
+            clock_ahead_us: marks::marks(inner)?
+                .written
+                .map_or(0, |last| clock_ahead_us(last.hlc, inner.clock.as_ref())),
             segments: segments.len() as u64,
             log_bytes,
             index_bytes,
@@ -606,6 +609,11 @@ impl Drop for Store {
         // Nobody is left to tell; what was written is in the operating system's hands, and the next open finds it.
         let _ = self.close();
     }
+}
+
+/// How far a moment is ahead of the wall clock.
+pub(crate) fn clock_ahead_us(hlc: Hlc, clock: &dyn WallClock) -> u64 {
+    hlc.wall_us.saturating_sub(clock.now_us())
 }
 
 /// Milliseconds since `begun`, for reports.
