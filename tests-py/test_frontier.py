@@ -252,7 +252,7 @@ def test_waiting_costs_no_processor_time(store: Store) -> None:
 @pytest.mark.parametrize(
     ("target", "error"),
     [
-        (-1, batpak.InvalidInput), (2**64, batpak.InvalidInput), (2**64 - 1, batpak.InvalidInput), (True, TypeError),
+        pytest.param(10**5000, batpak.InvalidInput, id="long"), (-1, batpak.InvalidInput), (2**64, batpak.InvalidInput), (2**64 - 1, batpak.InvalidInput), (True, TypeError),
         (None, TypeError), ("1", TypeError), (1.0, TypeError), ([], TypeError), ([1], TypeError), ({}, TypeError), (object(), TypeError),
         (b"\x01", TypeError),
     ],

@@ -81,6 +81,27 @@ async def later(proposal: Proposal) -> None:
     return None
 
 
+class Liar:
+    """An answer that raises when it is asked what it is, and says that it permits."""
+
+    @property
+    def __class__(self) -> Any:
+        raise LookupError("who knows?")
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self) -> bool:
+        raise LookupError("who knows?")
+
+
+def test_an_answer_that_lies(path: Path) -> None:
+    liar = Liar()
+    assert "the gate returned Liar" in refusal(path, lambda proposal: liar).verdicts[0].message
+
+
 @pytest.mark.parametrize(
     "answer", [True, False, 0, "", "permit", Deny, batpak.GateDenied("x"), [], Verdict("gate", "permit"), object()]
 )

@@ -408,7 +408,7 @@ def test_many_threads_and_a_shared_gate(path: Path) -> None:
 # -- arguments --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("gates", [5, permit, "permit", [permit, 5], [None], b"x", {"a": permit}, object()])
+@pytest.mark.parametrize("gates", [5, permit, "permit", "", [permit, 5], [None], b"x", {}, {"a": permit}, object()])
 def test_what_are_no_gates(path: Path, tmp_path: Path, gates: Any) -> None:
     with pytest.raises(TypeError, match="gate"):
         Store.open(path, gates=gates)
@@ -429,8 +429,10 @@ def test_none_are_no_gates_of_a_store(path: Path) -> None:
     ("options", "error"),
     [
         ({"gate_mode": "any"}, batpak.InvalidInput),
-        ({"gate_mode": None}, batpak.InvalidInput),
-        ({"gate_mode": ["first"]}, batpak.InvalidInput),
+        ({"gate_mode": None}, TypeError),
+        ({"gate_mode": ["first"]}, TypeError),
+        ({"visibility": "both"}, batpak.InvalidInput),
+        ({"visibility": True}, TypeError),
         ({"record_denials": "no"}, TypeError),
         ({"record_denials": None}, TypeError),
         ({"record_denials": 0}, TypeError),

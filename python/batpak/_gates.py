@@ -257,6 +257,8 @@ class Gating:
     def __init__(self, gates: Iterable[Gate] = (), mode: GateMode = "first", *, record_denials: bool = True) -> None:
         """Refuses what is no gate."""
         self.gates = checked(gates)
+        if not isinstance(mode, str):
+            raise TypeError(f"gate_mode must be a str, not {type(mode).__name__}")
         if mode not in _MODES:
             raise InvalidInput(f'gate_mode is {mode!r:.100}; it must be "first" or "all"')
         if not isinstance(record_denials, bool):
@@ -305,7 +307,7 @@ def checked(gates: Iterable[Gate]) -> tuple[Gate, ...]:
     """Gates as a tuple; TypeError if one cannot be called."""
     if callable(gates):
         raise TypeError(f"gates must be a list of callables; write gates=[{gate_name(gates)}]")
-    if not hasattr(gates, "__iter__"):
+    if isinstance(gates, str | bytes | dict) or not hasattr(gates, "__iter__"):
         raise TypeError(f"gates must be a list of callables, not {type(gates).__name__}")
     named = tuple(gates)
     for gate in named:
@@ -328,7 +330,8 @@ def _ask(gate: Gate, proposal: Proposal) -> tuple[Verdict, Exception | None]:
         return Verdict(name, "defect", type(error).__name__, _said(error)), error
     if answer is None:
         return Verdict(name, "permit"), None
-    if isinstance(answer, Deny):
+    # The type itself is asked: what an answer says of its class may be anything.
+    if issubclass(type(answer), Deny):
         return _denied(name, answer)
     reason = f"the gate returned {type(answer).__name__}; it must return None to permit, or a batpak.Deny"
     return Verdict(name, "defect", "TypeError", reason), None

@@ -62,6 +62,8 @@ def _window(sequences: int) -> int:
 
 
 def _durable_only(visibility: str) -> bool:
+    if not isinstance(visibility, str):
+        raise TypeError(f"visibility must be a str, not {type(visibility).__name__}")
     if visibility not in ("written", "durable"):
         raise InvalidInput(f'visibility is {visibility!r}; it must be "written" or "durable"')
     return visibility == "durable"

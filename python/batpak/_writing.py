@@ -356,5 +356,5 @@ def _last_sequence(target: Event | AppendReceipt | Sequence[AppendReceipt]) -> i
     try:
         return max(receipt.sequence for receipt in target)
     except (TypeError, AttributeError, ValueError):
-        message = f"target must be a sequence, an event, a receipt or several receipts, not {target!r:.100}"
+        message = f"target must be a sequence, an event, a receipt or several receipts, not {type(target).__name__}"
         raise TypeError(message) from None
