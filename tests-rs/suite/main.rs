@@ -16,6 +16,7 @@ mod names;
 mod receipt;
 mod recovery;
 mod storage;
+mod stress;
 mod tamper;
 mod threads;
 mod value;
