@@ -39,6 +39,14 @@ test: install
     cargo test --locked --profile ci
     {{ bin }}/python -m pytest tests-py
 
+# Kill writers, BATPAK_KILLS (200) times in each mode, and hold what they leave against what they were told.
+kills: install
+    {{ bin }}/python tests-py/kills.py
+
+# Sixteen Python threads append and wait for BATPAK_STRESS_S (30) seconds in each mode while other processes follow.
+stress-python: install
+    {{ bin }}/python tests-py/stress.py
+
 # Formatters and linters; all of them are errors.
 lint: install
     cargo fmt --all --check
