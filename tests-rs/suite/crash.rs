@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use batpak_core::error::Result;
 use batpak_core::header::Promise;
+use batpak_core::marks::Mark;
 use batpak_core::storage::{Effect, Fault, FaultyStorage, MemoryStorage, PendingWrite, Storage, Survival};
 use batpak_tests::clock::TestClock;
 use batpak_tests::crash_images::crash_images;
+use batpak_tests::deeds::Deed;
 use batpak_tests::journal::{events, is_log};
 use batpak_tests::witness::{Fate, Witness};
 
@@ -29,6 +31,42 @@ fn life(storage: &Arc<dyn Storage>, witness: &mut Witness) -> Result<()> {
     witness.append(&store, Promise::Interval, 1, 2000)?;
     witness.append(&store, Promise::Always, 2, 30)?;
     witness.append(&store, Promise::Manual, 1, 100)?;
+    Ok(())
+}
+
+/// What else an append may ask for: keys, expectations, a denial, a bypass, waits for each mark, retries.
+fn careful_life(storage: &Arc<dyn Storage>, witness: &mut Witness) -> Result<()> {
+    let first = [
+        Deed::Keyed(Promise::Interval, 1, 40),
+        Deed::Expecting(Promise::Manual, 30),
+        Deed::Keyed(Promise::Manual, 3, 600),
+        Deed::Wait(Mark::Durable),
+        Deed::Bypassed(Promise::Interval, 2, 300),
+        Deed::Denied(Promise::Manual),
+        // Does not fit: the segment is sealed with unsynced events in it.
+        Deed::Keyed(Promise::Manual, 2, 1300),
+        Deed::Wait(Mark::Visible),
+        Deed::Expecting(Promise::Always, 60),
+        Deed::Retry,
+    ];
+    let second = [
+        Deed::Keyed(Promise::Manual, 1, 1500),
+        Deed::Expecting(Promise::Interval, 900),
+        Deed::Bypassed(Promise::Always, 1, 100),
+        Deed::Keyed(Promise::Interval, 2, 100),
+        Deed::Denied(Promise::Manual),
+        Deed::Retry,
+    ];
+    let clock = TestClock::new();
+    for steps in [first.as_slice(), &second] {
+        let store = witness.open(Arc::clone(storage), &clock)?;
+        for step in steps {
+            witness.act(&store, *step)?;
+        }
+        if steps.len() == first.len() {
+            witness.close(&store)?;
+        }
+    }
     Ok(())
 }
 
@@ -69,6 +107,16 @@ fn no_power_cut_and_no_kill_loses_what_was_acknowledged() {
 #[test]
 fn no_power_cut_and_no_kill_loses_what_was_acknowledged_in_a_signed_journal() {
     at_every_call(false, || (MemoryStorage::recording(), Witness::signed()), life);
+}
+
+#[test]
+fn no_power_cut_and_no_kill_writes_anything_twice_under_a_key_or_loses_what_was_called_durable() {
+    at_every_call(false, || (MemoryStorage::recording(), Witness::default()), careful_life);
+}
+
+#[test]
+fn no_power_cut_and_no_kill_writes_anything_twice_under_a_key_in_a_signed_journal() {
+    at_every_call(false, || (MemoryStorage::recording(), Witness::signed()), careful_life);
 }
 
 /// A journal that lost its power with two unsynced frames at the end, of which only the second arrived.

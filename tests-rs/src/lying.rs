@@ -1,0 +1,1 @@
+//! A storage whose syncs say that they happened, and did nothing.
