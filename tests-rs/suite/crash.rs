@@ -5,7 +5,7 @@ use std::sync::Arc;
 use batpak_core::error::Result;
 use batpak_core::header::Promise;
 use batpak_core::marks::Mark;
-use batpak_core::storage::{Effect, Fault, FaultyStorage, MemoryStorage, PendingWrite, Storage, Survival};
+use batpak_core::storage::{Effect, Fault, FaultyStorage, MemoryStorage, OPERATIONS, PendingWrite, Storage, Survival};
 use batpak_tests::clock::TestClock;
 use batpak_tests::crash_images::crash_images;
 use batpak_tests::deeds::Deed;
@@ -92,11 +92,22 @@ fn at_every_call(
         };
         moments += 1;
         witness.check(&inner.process_kill_image(), killed, &format!("killed at {hit}"));
+        if !changes_something(&hit) {
+            // The images are those of the next call that does, and by then no less is known.
+            continue;
+        }
         for (description, image) in crash_images(&inner, 2, call) {
             images += 1;
             witness.check(&image, Fate::PowerCut, &format!("power cut at {hit}: {description}"));
         }
     }
+}
+
+/// Whether a call, as `hit` tells of it, is more than a look.
+fn changes_something(hit: &str) -> bool {
+    let operation = hit.split_once(": ").map_or(hit, |(_, call)| call).split(' ').next().unwrap_or_default();
+    assert!(OPERATIONS.contains(&operation), "{hit}");
+    !["list", "lock", "map", "open", "read"].contains(&operation)
 }
 
 #[test]
