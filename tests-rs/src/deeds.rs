@@ -84,7 +84,9 @@ impl Witness {
 
     /// Closes, which makes everything durable.
     pub fn close(&mut self, store: &Store) -> Result<()> {
+        let events = store.events()?;
         store.close()?;
+        self.claimed = self.claimed.max(events);
         self.all_durable();
         Ok(())
     }

@@ -158,6 +158,23 @@ impl Witness {
         Ok(store)
     }
 
+    /// Every receipt that was given, in the order of the log.
+    ///
+    /// # Panics
+    ///
+    /// If one cannot be read.
+    #[must_use]
+    pub fn receipts(&self) -> Vec<Receipt> {
+        let given = self.attempts.iter().filter_map(|attempt| attempt.answer.as_ref());
+        given.flat_map(|answer| &answer.receipts).map(|bytes| Receipt::decode(bytes).expect("a receipt")).collect()
+    }
+
+    /// So many events a store called durable.
+    #[must_use]
+    pub const fn claimed(&self) -> u64 {
+        self.claimed
+    }
+
     /// Remembers how much a store calls durable.
     pub(crate) fn listen(&mut self, store: &Store) {
         let durable = store.durable().unwrap_or(0);

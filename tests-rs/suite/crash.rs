@@ -70,17 +70,18 @@ fn careful_life(storage: &Arc<dyn Storage>, witness: &mut Witness) -> Result<()>
     Ok(())
 }
 
-/// Stops the storage dead at each call in turn, and looks at every image of that moment.
+/// Stops the storage dead at each call in turn, or at each `step`th, and looks at every image of that moment.
 ///
 /// What a journal had lost when it `begin`s stays lost, also for a process that is only killed.
 fn at_every_call(
     lossy: bool,
+    step: usize,
     begin: impl Fn() -> (MemoryStorage, Witness),
     live: impl Fn(&Arc<dyn Storage>, &mut Witness) -> Result<()>,
 ) {
     let killed = if lossy { Fate::PowerCut } else { Fate::ProcessKill };
     let (mut moments, mut images) = (0, 0);
-    for call in 1.. {
+    for call in (1..).step_by(step) {
         let (inner, mut witness) = begin();
         let faulty = FaultyStorage::new(Arc::new(inner.clone()), [Fault::forever(call, Effect::Fails)]);
         let storage: Arc<dyn Storage> = Arc::new(faulty.clone());
@@ -112,22 +113,22 @@ fn changes_something(hit: &str) -> bool {
 
 #[test]
 fn no_power_cut_and_no_kill_loses_what_was_acknowledged() {
-    at_every_call(false, || (MemoryStorage::recording(), Witness::default()), life);
+    at_every_call(false, 1, || (MemoryStorage::recording(), Witness::default()), life);
 }
 
 #[test]
 fn no_power_cut_and_no_kill_loses_what_was_acknowledged_in_a_signed_journal() {
-    at_every_call(false, || (MemoryStorage::recording(), Witness::signed()), life);
+    at_every_call(false, 1, || (MemoryStorage::recording(), Witness::signed()), life);
 }
 
 #[test]
 fn no_power_cut_and_no_kill_writes_anything_twice_under_a_key_or_loses_what_was_called_durable() {
-    at_every_call(false, || (MemoryStorage::recording(), Witness::default()), careful_life);
+    at_every_call(false, 1, || (MemoryStorage::recording(), Witness::default()), careful_life);
 }
 
 #[test]
 fn no_power_cut_and_no_kill_writes_anything_twice_under_a_key_in_a_signed_journal() {
-    at_every_call(false, || (MemoryStorage::recording(), Witness::signed()), careful_life);
+    at_every_call(false, 5, || (MemoryStorage::recording(), Witness::signed()), careful_life);
 }
 
 /// A journal that lost its power with two unsynced frames at the end, of which only the second arrived.
@@ -147,7 +148,7 @@ fn torn() -> (MemoryStorage, Witness) {
 
 #[test]
 fn a_crash_during_recovery_is_recovered_too() {
-    at_every_call(true, torn, |storage, witness| {
+    at_every_call(true, 1, torn, |storage, witness| {
         let clock = TestClock::new();
         let store = witness.open(Arc::clone(storage), &clock)?;
         witness.settle(&store)?;
