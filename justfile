@@ -47,6 +47,14 @@ loom preemptions="4":
 stress seconds="30":
     for seed in 1 2 3; do BATPAK_STRESS_S={{ seconds }} BATPAK_STRESS_SEED=$seed cargo test --quiet --locked --profile ci -p batpak-tests --test suite stress:: || exit 1; done
 
+# Kill writers, BATPAK_KILLS (200) times in each mode, and hold what they leave against what they were told.
+kills: install
+    {{ bin }}/python tests-py/kills.py
+
+# Sixteen Python threads append and wait for BATPAK_STRESS_S (30) seconds in each mode while other processes follow.
+stress-python: install
+    {{ bin }}/python tests-py/stress.py
+
 # Formatters and linters; all of them are errors.
 lint: install
     cargo fmt --all --check

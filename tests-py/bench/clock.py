@@ -2,7 +2,8 @@
 
 import gc
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final, Self
 
 WARM_SHARE: Final = 20
@@ -18,7 +19,8 @@ class Reading:
     """One measurement: so many events in so much wall time, computing for `cpu_seconds` of it in all threads.
 
     For pages `events` counts pages, and `page_events` is how many events one had. `rss_bytes` is the memory of the
-    process at the end, where that was asked for.
+    process at the end, where that was asked for; `latencies_us` is how long single operations took, in microseconds, by
+    the name of the percentile.
     """
 
     events: int
@@ -26,6 +28,7 @@ class Reading:
     cpu_seconds: float
     page_events: float = 0.0
     rss_bytes: int = 0
+    latencies_us: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 class Clock:
@@ -52,6 +55,13 @@ class Clock:
         self._seconds += time.perf_counter() - self._wall_start
         self._cpu_seconds += time.process_time() - self._cpu_start
 
-    def read(self, events: int, *, page_events: float = 0.0, rss_bytes: int = 0) -> Reading:
+    def read(
+        self,
+        events: int,
+        *,
+        page_events: float = 0.0,
+        rss_bytes: int = 0,
+        latencies_us: Mapping[str, float] | None = None,
+    ) -> Reading:
         """Return what was timed so far, spent on `events` events."""
-        return Reading(events, self._seconds, self._cpu_seconds, page_events, rss_bytes)
+        return Reading(events, self._seconds, self._cpu_seconds, page_events, rss_bytes, latencies_us or {})

@@ -120,6 +120,8 @@ def _figure(unit: Unit, reading: Reading, store: Path, count: int) -> float:
             return reading.seconds / reading.events * 1e6
         case Unit.MEBIBYTES:
             return reading.rss_bytes / 2**20
+        case Unit.P99_MS:
+            return reading.latencies_us["p99"] / 1e3
         case Unit.BYTES_PER_EVENT:
             # Blocks, not lengths: space reserved ahead counts, and holes do not.
             return sum(path.stat().st_blocks * 512 for path in store.rglob("*")) / count

@@ -1,8 +1,11 @@
 """The workloads of batpak itself; every payload is a dict, every append makes a receipt, nothing is left out."""
 
+import math
 import os
 import signal
 import threading
+import time
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Literal
@@ -15,6 +18,9 @@ from .event import ENTITIES, Event, coordinate_names, events, scramble
 
 Item = tuple[batpak.Coordinate, Event]
 KIND: Final = batpak.Kind(0xF, 1)
+SEALING_SEGMENT_BYTES: Final = 8 * 2**20
+NEAR_NS: Final = 100_000_000
+SHARES: Final = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
 
 
 def _items(count: int) -> tuple[list[Item], list[Item]]:
@@ -94,6 +100,45 @@ def append_synced(directory: Path, count: int) -> Reading:
     return _fill(directory, count, durability="always")
 
 
+def append_sealing(directory: Path, count: int) -> Reading:
+    """Append as `append` does, to segments so small that several are sealed; time each append near a rotation.
+
+    Near is what begins with the append that rotates and up to 100 ms later, while the sealed segment's index is made.
+    """
+    warm, timed = _items(count)
+    clock = Clock()
+    starts, ends = [0] * len(timed), [0] * len(timed)
+    now = time.perf_counter_ns
+    with batpak.Store.open(directory, segment_bytes=SEALING_SEGMENT_BYTES) as store:
+        _append_each(store, warm)
+        first = len(store)
+        append = store.append
+        with clock:
+            for number, (coordinate, payload) in enumerate(timed):
+                starts[number] = now()
+                append(coordinate, payload, kind=KIND)
+                ends[number] = now()
+    # One thread appended, and the store wrote nothing between: the names of the segments say which appends rotated.
+    names = sorted(int(log.stem) for log in (directory / "segments").glob("*.log"))
+    rotations = [name - first for name in names if name > first]
+    if not rotations:
+        message = f"{count} events fill no segment of {SEALING_SEGMENT_BYTES} bytes"
+        raise RuntimeError(message)
+    near: set[int] = set()
+    for rotation in rotations:
+        end = bisect_right(starts, starts[rotation] + NEAR_NS)
+        near.update(range(rotation, end))
+    by_length = sorted((ends[number] - starts[number]) / 1e3 for number in near)
+    latencies_us = {
+        **{name: by_length[math.ceil(share * len(by_length)) - 1] for name, share in SHARES.items()},
+        "max": by_length[-1],
+        "max of those that did not rotate": max(
+            (ends[number] - starts[number]) / 1e3 for number in near.difference(rotations)
+        ),
+    }
+    return clock.read(len(near), latencies_us=latencies_us)
+
+
 def append_signed(directory: Path, count: int) -> Reading:
     """Append one by one with a signing key."""
     return _fill(directory, count, signed=True)
@@ -151,6 +196,7 @@ def _ids(store: batpak.Store, count: int) -> list[UUID]:
 WORKLOADS: Final = {
     "append": append,
     "append-killed": append_killed,
+    "append-sealing": append_sealing,
     "append-synced": append_synced,
     "append-signed": append_signed,
     "threads-synced": threads_synced,

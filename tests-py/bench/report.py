@@ -45,7 +45,19 @@ def table(row: Row, outcomes: Sequence[Outcome]) -> list[str]:
         noisy = f"  {outcome.noisy} of {len(outcome.by_round)} rounds noisy" if outcome.noisy else ""
         goal_text = "" if goal == "-" else f"  goal: {goal}"
         lines.append(f"{label} {spread(outcome.figures)}{ratio}{goal_text}{noisy}")
+        lines += _latencies(outcome)
     return lines
+
+
+def _latencies(outcome: Outcome) -> list[str]:
+    """Return a line with the medians of all percentiles, if single operations were timed."""
+    readings = [taken.reading for taken in _quiet(outcome.by_round).values()]
+    if not readings or not readings[0].latencies_us:
+        return []
+    medians = {name: median(reading.latencies_us[name] for reading in readings) for name in readings[0].latencies_us}
+    operations = median(reading.events for reading in readings)
+    told = ", ".join(f"{name} {figure / 1e3:.3f}" for name, figure in medians.items())
+    return [f"    of {operations:,.0f} operations, ms: {told}"]
 
 
 def better(unit: Unit) -> str:

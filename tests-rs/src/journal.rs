@@ -55,6 +55,18 @@ pub fn at(entity: &str, scope: &str) -> Coordinate {
 
 /// Adds an event with a raw payload.
 pub fn push(proposal: &mut Proposal, store: &Store, entity: &str, payload: &[u8]) -> Result<()> {
+    push_with(proposal, store, entity, payload, None, Expect::Any)
+}
+
+/// Adds an event with a raw payload under a key, where the entity is as expected.
+pub fn push_with(
+    proposal: &mut Proposal,
+    store: &Store,
+    entity: &str,
+    payload: &[u8],
+    key: Option<&[u8]>,
+    expect: Expect,
+) -> Result<()> {
     let coordinate = at(entity, "test");
     let event = NewEvent {
         coordinate: &coordinate,
@@ -64,8 +76,8 @@ pub fn push(proposal: &mut Proposal, store: &Store, entity: &str, payload: &[u8]
         payload,
         correlation_id: None,
         causation: None,
-        key: None,
-        expect: Expect::Any,
+        key,
+        expect,
         metadata: &BTreeMap::new(),
         private: &[],
     };

@@ -1,16 +1,18 @@
-//! Remembers what a store was asked and what it answered, and holds a journal found later against it.
+//! Remembers what a store was asked and what it answered. `deeds.rs` asks; `aftermath.rs` holds a journal found later against it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use batpak_core::error::{Error, Result};
+use batpak_core::error::Result;
 use batpak_core::hash::{Hash, hex};
-use batpak_core::header::Promise;
+use batpak_core::proposal::Expect;
 use batpak_core::read::Event;
-use batpak_core::storage::{MemoryStorage, Storage};
-use batpak_core::{Config, Store};
+use batpak_core::receipt::{Committed, Receipt};
+use batpak_core::storage::Storage;
+use batpak_core::{Config, Kind, Store};
 
 use crate::clock::TestClock;
-use crate::journal::{config, content, events, files, is_log, verify, write};
+use crate::journal::{config, events};
 
 /// What happened to a journal between writing and looking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,22 +21,105 @@ pub enum Fate {
     ProcessKill,
     /// The power went: nothing that was called durable may be lost.
     PowerCut,
+    /// The power went, and no sync had done anything: everything may be lost.
+    Lie,
+}
+
+/// An event that a store was asked to write.
+#[derive(Clone, Debug)]
+pub(crate) enum Asked {
+    /// A user's, with this payload.
+    Own(Vec<u8>),
+    /// The journal's own of this kind, known by this part of its payload.
+    Substrate(Kind, Vec<u8>),
+}
+
+impl Asked {
+    fn is(&self, event: &Event) -> bool {
+        match self {
+            Self::Own(payload) => event.kind.check_user().is_ok() && event.payload() == payload,
+            Self::Substrate(kind, part) => {
+                event.kind == *kind && event.payload().windows(part.len()).any(|window| window == part)
+            }
+        }
+    }
+}
+
+/// What a store answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    /// Of the frame.
+    pub first_sequence: u64,
+    /// Of the user's events, which are the last ones of the frame.
+    pub hashes: Vec<Hash>,
+    /// Of the user's events, as they are given away.
+    pub receipts: Vec<Vec<u8>>,
+}
+
+impl Answer {
+    /// To a proposal whose first `leading` events are the journal's own.
+    pub(crate) fn of(committed: &Committed, leading: usize) -> Self {
+        let receipts = (leading..committed.len()).map(|index| committed.receipt(index).expect("it has one"));
+        Self::known(&receipts.collect::<Vec<_>>())
+    }
+
+    /// That these are the receipts of.
+    pub(crate) fn known(receipts: &[Receipt]) -> Self {
+        Self {
+            first_sequence: receipts[0].first_sequence,
+            hashes: receipts.iter().map(Receipt::event_hash).collect(),
+            receipts: receipts.iter().map(Receipt::encode).collect(),
+        }
+    }
 }
 
 /// One frame that a store was asked to write.
 #[derive(Clone, Debug)]
-struct Attempt {
-    payloads: Vec<Vec<u8>>,
-    /// First sequence and hashes, once `append` returned.
-    written: Option<(u64, Vec<Hash>)>,
-    durable: bool,
+pub(crate) struct Attempt {
+    pub number: usize,
+    pub entity: String,
+    pub asked: Vec<Asked>,
+    /// Whether each of the user's events has a key.
+    pub keyed: bool,
+    /// Of the first event.
+    pub expect: Expect,
+    /// Once `append` returned.
+    pub answer: Option<Answer>,
+    pub durable: bool,
+}
+
+impl Attempt {
+    /// The payloads of the user's events.
+    pub(crate) fn payloads(&self) -> impl Iterator<Item = &[u8]> {
+        self.asked.iter().filter_map(|asked| match asked {
+            Asked::Own(payload) => Some(payload.as_slice()),
+            Asked::Substrate(..) => None,
+        })
+    }
+
+    /// Of the user's event at `item`.
+    pub(crate) fn key(&self, item: usize) -> String {
+        format!("key of attempt {} item {item}", self.number)
+    }
+
+    /// Its frame, if it is among these events.
+    pub(crate) fn frame<'a>(&self, found: &'a [Event]) -> Option<&'a [Event]> {
+        let first = self.asked.first()?;
+        let from = found.iter().position(|event| first.is(event))?;
+        found.get(from..)?.get(..self.asked.len())
+    }
 }
 
 /// The memory of one journal's writer.
 #[derive(Clone, Debug, Default)]
 pub struct Witness {
-    attempts: Vec<Attempt>,
-    asked: usize,
+    /// In the order in which they lie in the log, if they do.
+    pub(crate) attempts: Vec<Attempt>,
+    pub(crate) asked: usize,
+    /// The last clock that a store told of, by entity.
+    pub(crate) clocks: HashMap<String, u64>,
+    /// So many events a store called durable.
+    pub(crate) claimed: u64,
     journal_id: Option<[u8; 16]>,
     /// Signs the journal.
     pub signed: bool,
@@ -53,6 +138,12 @@ impl Witness {
         if self.signed { crate::journal::signed() } else { config() }
     }
 
+    /// Whether a store was open.
+    #[must_use]
+    pub const fn knows_a_journal(&self) -> bool {
+        self.journal_id.is_some()
+    }
+
     /// Opens the journal, and remembers its lineage.
     ///
     /// # Panics
@@ -62,165 +153,106 @@ impl Witness {
         let store = Store::open_with(storage, Arc::clone(clock) as _, self.config())?;
         assert!(self.journal_id.is_none_or(|id| id == store.journal_id()), "the journal was replaced by another");
         self.journal_id = Some(store.journal_id());
+        // Which of the attempts are among these events, only `settle` can tell.
+        self.claimed = self.claimed.max(store.durable().unwrap_or(0));
         Ok(store)
     }
 
-    /// Writes a frame of `count` events with payloads of `bytes` bytes, and waits if durability was promised.
-    pub fn append(&mut self, store: &Store, promise: Promise, count: usize, bytes: usize) -> Result<()> {
-        let number = self.asked;
-        self.asked += 1;
-        let payload = |item: usize| {
-            let mut payload = format!("attempt {number} item {item} of {count} ").into_bytes();
-            let fill = u8::try_from(number % 251 + 1).unwrap_or(1);
-            payload.resize(payload.len().max(bytes), fill);
-            payload
-        };
-        let payloads: Vec<Vec<u8>> = (0..count).map(payload).collect();
-        self.attempts.push(Attempt { payloads: payloads.clone(), written: None, durable: false });
-        let slices: Vec<&[u8]> = payloads.iter().map(Vec::as_slice).collect();
-        let committed = write(store, promise, &format!("entity:{}", number % 3), &slices)?;
-        if let Some(attempt) = self.attempts.last_mut() {
-            attempt.written = Some((committed.first_sequence, committed.hashes.clone()));
-        }
-        if promise == Promise::Always {
-            self.sync(store)?;
-        }
-        Ok(())
-    }
-
-    /// Waits until everything is durable.
+    /// Every receipt that was given, in the order of the log.
     ///
     /// # Panics
     ///
-    /// If the wait ends without an answer.
-    pub fn sync(&mut self, store: &Store) -> Result<()> {
-        assert!(store.wait_durable(store.events()?, None)?, "a wait without a limit came back without an answer");
-        self.all_durable();
-        Ok(())
+    /// If one cannot be read.
+    #[must_use]
+    pub fn receipts(&self) -> Vec<Receipt> {
+        let given = self.attempts.iter().filter_map(|attempt| attempt.answer.as_ref());
+        given.flat_map(|answer| &answer.receipts).map(|bytes| Receipt::decode(bytes).expect("a receipt")).collect()
     }
 
-    /// Closes, which makes everything durable.
-    pub fn close(&mut self, store: &Store) -> Result<()> {
-        store.close()?;
-        self.all_durable();
-        Ok(())
+    /// So many events a store called durable.
+    #[must_use]
+    pub const fn claimed(&self) -> u64 {
+        self.claimed
     }
 
-    fn all_durable(&mut self) {
-        self.attempts.iter_mut().filter(|attempt| attempt.written.is_some()).for_each(|attempt| attempt.durable = true);
+    /// Remembers how much a store calls durable.
+    pub(crate) fn listen(&mut self, store: &Store) {
+        let durable = store.durable().unwrap_or(0);
+        self.claimed = self.claimed.max(durable);
+        for attempt in &mut self.attempts {
+            let end = attempt.answer.as_ref().map(|answer| answer.first_sequence + attempt.asked.len() as u64);
+            attempt.durable |= end.is_some_and(|end| end <= durable);
+        }
+    }
+
+    pub(crate) fn all_durable(&mut self) {
+        self.attempts.iter_mut().filter(|attempt| attempt.answer.is_some()).for_each(|attempt| attempt.durable = true);
     }
 
     /// Holds what a store finds against what is remembered: all that must be there is there, with the same hash at the same sequence; what
-    /// is there was asked for, in that order, and in whole frames; behind the first thing lost nothing else is there.
+    /// is there was asked for, once, and in whole frames; behind the first thing lost nothing else is there.
     ///
     /// # Panics
     ///
     /// If not.
     pub fn compare(&self, store: &Store, fate: Fate, context: &str) {
-        self.compare_events(&events(store, false).unwrap_or_else(|error| panic!("{context}: {error}")), fate, context);
+        self.compare_events(&events(store, true).unwrap_or_else(|error| panic!("{context}: {error}")), fate, context);
     }
 
     fn compare_events(&self, found: &[Event], fate: Fate, context: &str) {
-        let mut rest = found;
+        if fate != Fate::Lie {
+            assert!(found.len() as u64 >= self.claimed, "{context}: {} of {} are there", found.len(), self.claimed);
+        }
         let mut lost = None;
-        for (number, attempt) in self.attempts.iter().enumerate() {
-            let there = rest.first().is_some_and(|event| event.payload() == attempt.payloads[0]);
-            if !there {
-                let must = attempt.durable || (fate == Fate::ProcessKill && attempt.written.is_some());
+        let mut of_users = 0;
+        for attempt in &self.attempts {
+            let number = attempt.number;
+            let Some(frame) = attempt.frame(found) else {
+                let part = attempt.asked.iter().any(|asked| found.iter().any(|event| asked.is(event)));
+                assert!(!part, "{context}: of attempt {number} only a part is there");
+                let must = match fate {
+                    Fate::ProcessKill => attempt.answer.is_some(),
+                    Fate::PowerCut => attempt.durable,
+                    Fate::Lie => false,
+                };
                 assert!(!must, "{context}: attempt {number} is lost; {} events are there", found.len());
-                if attempt.written.is_some() {
+                if attempt.answer.is_some() {
                     lost.get_or_insert(number);
                 }
                 continue;
-            }
+            };
             assert_eq!(lost, None, "{context}: an earlier attempt is lost, and attempt {number} is there");
-            assert!(rest.len() >= attempt.payloads.len(), "{context}: of attempt {number} only a part is there");
-            let (frame, after) = rest.split_at(attempt.payloads.len());
-            for (position, (event, payload)) in frame.iter().zip(&attempt.payloads).enumerate() {
-                assert!(event.payload() == payload, "{context}: attempt {number} item {position} has another payload");
-                if let Some((first, hashes)) = &attempt.written {
-                    assert_eq!(event.stamp.sequence, first + position as u64, "{context}: attempt {number}");
-                    assert_eq!(hex(&event.event_hash), hex(&hashes[position]), "{context}: attempt {number}");
+            for (position, (event, asked)) in frame.iter().zip(&attempt.asked).enumerate() {
+                assert!(asked.is(event), "{context}: attempt {number} item {position} is another one");
+                let times = found.iter().filter(|event| asked.is(event)).count();
+                assert_eq!(times, 1, "{context}: attempt {number} item {position} is there {times} times");
+                if let Some(answer) = &attempt.answer {
+                    assert_eq!(event.stamp.sequence, answer.first_sequence + position as u64, "{context}: {number}");
                 }
             }
-            rest = after;
+            if let Some(answer) = &attempt.answer {
+                let of_user = frame.iter().skip(frame.len() - answer.hashes.len());
+                let hashes: Vec<String> = of_user.map(|event| hex(&event.event_hash)).collect();
+                let told: Vec<String> = answer.hashes.iter().map(|hash| hex(hash)).collect();
+                assert_eq!(hashes, told, "{context}: attempt {number}");
+            }
+            of_users += frame.len();
         }
-        assert!(rest.is_empty(), "{context}: {} events are there that nobody wrote", rest.len());
+        let theirs = found.iter().filter(|event| is_asked_for(event)).count();
+        assert_eq!(theirs, of_users, "{context}: events are there that nobody wrote");
     }
 
     /// Forgets what a crash took, and from now on calls durable what it left: a store does so when it opens.
     pub fn settle(&mut self, store: &Store) -> Result<()> {
-        let found = events(store, false)?;
+        let found = events(store, true)?;
         self.compare_events(&found, Fate::PowerCut, "what the crash left");
-        self.attempts.retain(|attempt| found.iter().any(|event| event.payload() == attempt.payloads[0]));
+        self.attempts.retain(|attempt| attempt.frame(&found).is_some());
         self.all_durable();
         Ok(())
     }
-
-    /// Opens what was left, compares, verifies, goes on writing, closes, and opens again.
-    ///
-    /// # Panics
-    ///
-    /// If anything is not as it must be.
-    pub fn check(&self, left: &MemoryStorage, fate: Fate, context: &str) {
-        let fail = |step: &str, error: Error| -> ! { panic!("{context}: {step}: {error}") };
-        let clock = TestClock::at(crate::clock::START_US + 3_600_000_000);
-        let before = files(left);
-        let read_only = Config { read_only: true, signing_key: None, ..self.config() };
-        match Store::open_with(Arc::new(left.clone()), Arc::clone(&clock) as _, read_only) {
-            Ok(store) => self.compare(&store, fate, &format!("{context}: read-only")),
-            Err(Error::NotAJournal { .. }) if self.journal_id.is_none() => {}
-            Err(error) => fail("read-only open", error),
-        }
-        assert!(files(left) == before, "{context}: a read-only open changed something");
-        let mut later = self.clone();
-        let store = later.open(Arc::new(left.clone()), &clock).unwrap_or_else(|error| fail("open", error));
-        self.compare(&store, fate, context);
-        set_aside_is_kept(left, &before, &store, context);
-        accepted(&store, context);
-        // What is there now stays, whatever was promised for it.
-        let first = store.events().unwrap_or_else(|error| fail("events", error));
-        write(&store, Promise::Interval, "entity:0", &[b"after"]).unwrap_or_else(|error| fail("append", error));
-        later.sync(&store).unwrap_or_else(|error| fail("sync", error));
-        let known = events(&store, true).unwrap_or_else(|error| fail("read", error));
-        store.close().unwrap_or_else(|error| fail("close", error));
-        let store = later.open(Arc::new(left.clone()), &clock).unwrap_or_else(|error| fail("second open", error));
-        let report = store.report();
-        assert_eq!(report.path_taken, "clean", "{context}: {report:?}");
-        assert_eq!(
-            (report.tail_bytes, report.torn_head_bytes, report.rewritten_bytes),
-            (0, 0, 0),
-            "{context}: {report:?}"
-        );
-        assert_eq!(report.events, first + 1, "{context}");
-        let again = events(&store, true).unwrap_or_else(|error| fail("second read", error));
-        assert!(
-            again.starts_with(&known) && again.len() == known.len() + 1,
-            "{context}: a close and an open changed events"
-        );
-        accepted(&store, &format!("{context}: second open"));
-    }
 }
 
-/// What a recovery cut off lies in `recovered/`, byte for byte.
-fn set_aside_is_kept(
-    left: &MemoryStorage,
-    before: &std::collections::BTreeMap<String, Vec<u8>>,
-    store: &Store,
-    context: &str,
-) {
-    let report = store.report();
-    if let Some(file) = &report.recovered_file {
-        let kept = content(left, &format!("recovered/{file}"));
-        let last = before.keys().rfind(|name| is_log(name)).expect("a segment was there");
-        assert!(before[last].ends_with(&kept), "{context}: the bytes set aside are not those that were cut");
-        assert_eq!(kept.len() as u64, report.tail_bytes, "{context}");
-        assert!(!kept.is_empty(), "{context}: nothing was set aside");
-    }
-}
-
-/// The verdict holds nothing against the journal.
-fn accepted(store: &Store, context: &str) {
-    let verdict = verify(store).unwrap_or_else(|error| panic!("{context}: verify: {error}"));
-    assert!(verdict.ok() && verdict.findings.is_empty(), "{context}: {verdict:?}");
+/// Whether somebody asked for it: the journal writes others by itself.
+fn is_asked_for(event: &Event) -> bool {
+    event.kind.check_user().is_ok() || [Kind::DENIED, Kind::BYPASSED].contains(&event.kind)
 }

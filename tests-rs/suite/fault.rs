@@ -5,31 +5,32 @@ use std::sync::Arc;
 
 use batpak_core::error::{Error, Result};
 use batpak_core::header::Promise;
+use batpak_core::marks::Mark;
 use batpak_core::storage::{Effect, Fault, FaultyStorage, MemoryStorage, Storage};
 use batpak_core::{Config, Store};
 use batpak_tests::clock::TestClock;
+use batpak_tests::deeds::Deed;
 use batpak_tests::journal::{config, events, is_log, open, verify, write};
 use batpak_tests::witness::{Fate, Witness};
 
 /// A life that goes on after every failure, as a stubborn program does: each step is tried, whatever became of the one before.
 fn stubborn_life(storage: &Arc<dyn Storage>, witness: &mut Witness) {
+    let steps: [Deed; 9] = [
+        Deed::Append(Promise::Interval, 1, 40),
+        Deed::Append(Promise::Manual, 3, 500),
+        Deed::Append(Promise::Manual, 1, 900),
+        Deed::Append(Promise::Interval, 2, 1200),
+        Deed::Append(Promise::Always, 1, 100),
+        Deed::Append(Promise::Interval, 1, 5000),
+        Deed::Append(Promise::Manual, 1, 10),
+        Deed::Append(Promise::Always, 2, 1500),
+        Deed::Append(Promise::Manual, 1, 10),
+    ];
     let clock = TestClock::new();
     for _ in 0..2 {
         let Ok(store) = witness.open(Arc::clone(storage), &clock) else { continue };
-        let steps: [(Promise, usize, usize); 9] = [
-            (Promise::Interval, 1, 40),
-            (Promise::Manual, 3, 500),
-            (Promise::Manual, 1, 900),
-            (Promise::Interval, 2, 1200),
-            (Promise::Always, 1, 100),
-            (Promise::Interval, 1, 5000),
-            (Promise::Manual, 1, 10),
-            (Promise::Always, 2, 1500),
-            (Promise::Manual, 1, 10),
-        ];
-        for (number, (promise, count, bytes)) in steps.into_iter().enumerate() {
-            let outcome = witness.append(&store, promise, count, bytes);
-            typed(outcome);
+        for (number, step) in steps.into_iter().enumerate() {
+            typed(witness.act(&store, step));
             if number % 3 == 1 {
                 typed(witness.sync(&store));
             }
@@ -46,6 +47,42 @@ fn stubborn_life(storage: &Arc<dyn Storage>, witness: &mut Witness) {
     }
 }
 
+/// The same of a program that uses all that an append may ask for, and asks again for what it did not get.
+fn careful_life(storage: &Arc<dyn Storage>, witness: &mut Witness) {
+    let first = [
+        Deed::Keyed(Promise::Interval, 1, 40),
+        Deed::Expecting(Promise::Manual, 30),
+        Deed::Wait(Mark::Visible),
+        Deed::Keyed(Promise::Manual, 3, 700),
+        Deed::Wait(Mark::Durable),
+        Deed::Denied(Promise::Manual),
+        Deed::Bypassed(Promise::Interval, 2, 300),
+        Deed::Retry,
+        // Does not fit: the segment is sealed with unsynced events in it.
+        Deed::Keyed(Promise::Manual, 1, 2500),
+        Deed::Wait(Mark::Written),
+        Deed::Expecting(Promise::Always, 60),
+    ];
+    let second = [
+        Deed::Retry,
+        Deed::Expecting(Promise::Interval, 1500),
+        Deed::Bypassed(Promise::Manual, 1, 1800),
+        Deed::Denied(Promise::Always),
+        Deed::Wait(Mark::Accepted),
+        Deed::Keyed(Promise::Always, 2, 200),
+        Deed::WaitServed(Mark::Durable),
+        Deed::Retry,
+    ];
+    let clock = TestClock::new();
+    for steps in [first.as_slice(), &second] {
+        let Ok(store) = witness.open(Arc::clone(storage), &clock) else { continue };
+        for step in steps {
+            typed(witness.act(&store, *step));
+        }
+        typed(witness.close(&store));
+    }
+}
+
 /// A failure is the operating system's, or says that an earlier one ended writing.
 fn typed(outcome: Result<()>) {
     if let Err(error) = outcome {
@@ -53,12 +90,14 @@ fn typed(outcome: Result<()>) {
     }
 }
 
-fn sweep(fault: impl Fn(u64) -> Fault, signed: bool, step: usize) {
+type Life = fn(&Arc<dyn Storage>, &mut Witness);
+
+fn sweep(life: Life, fault: impl Fn(u64) -> Fault, signed: bool, step: usize) {
     for (moments, call) in (1..).step_by(step).enumerate() {
         let inner = MemoryStorage::new();
         let mut witness = if signed { Witness::signed() } else { Witness::default() };
         let faulty = FaultyStorage::new(Arc::new(inner.clone()), [fault(call)]);
-        stubborn_life(&(Arc::new(faulty.clone()) as Arc<dyn Storage>), &mut witness);
+        life(&(Arc::new(faulty.clone()) as Arc<dyn Storage>), &mut witness);
         let Some(hit) = faulty.hit() else {
             assert!(moments * step > 100, "only {moments} calls");
             return;
@@ -70,28 +109,53 @@ fn sweep(fault: impl Fn(u64) -> Fault, signed: bool, step: usize) {
 
 #[test]
 fn a_call_that_fails_loses_nothing_that_was_acknowledged() {
-    sweep(|call| Fault::once(call, Effect::Fails), false, 1);
-    sweep(|call| Fault::once(call, Effect::Fails).with_errno(Fault::ENOSPC), true, 1);
+    sweep(stubborn_life, |call| Fault::once(call, Effect::Fails), false, 1);
+    sweep(stubborn_life, |call| Fault::once(call, Effect::Fails).with_errno(Fault::ENOSPC), true, 1);
 }
 
 #[test]
 fn a_call_that_fails_after_it_happened_loses_nothing_that_was_acknowledged() {
-    sweep(|call| Fault::once(call, Effect::FailsAfter), false, 1);
-    sweep(|call| Fault::once(call, Effect::FailsAfter), true, 1);
+    sweep(stubborn_life, |call| Fault::once(call, Effect::FailsAfter), false, 1);
+    sweep(stubborn_life, |call| Fault::once(call, Effect::FailsAfter), true, 1);
 }
 
 #[test]
 fn a_short_write_loses_nothing_that_was_acknowledged() {
     for bytes in [0, 1, 23, 700] {
-        sweep(|call| Fault::once(call, Effect::ShortWrite(bytes)).with_errno(Fault::ENOSPC), bytes == 23, 1);
+        sweep(
+            stubborn_life,
+            |call| Fault::once(call, Effect::ShortWrite(bytes)).with_errno(Fault::ENOSPC),
+            bytes == 23,
+            1,
+        );
     }
 }
 
 #[test]
 fn a_storage_that_fails_for_ever_loses_nothing_that_was_acknowledged() {
-    sweep(|call| Fault::forever(call, Effect::Fails), false, 3);
-    sweep(|call| Fault::forever(call, Effect::FailsAfter), false, 3);
-    sweep(|call| Fault::forever(call, Effect::ShortWrite(100)), false, 3);
+    sweep(stubborn_life, |call| Fault::forever(call, Effect::Fails), false, 3);
+    sweep(stubborn_life, |call| Fault::forever(call, Effect::FailsAfter), false, 3);
+    sweep(stubborn_life, |call| Fault::forever(call, Effect::ShortWrite(100)), false, 3);
+}
+
+#[test]
+fn a_call_that_fails_writes_nothing_twice_and_gives_back_what_was_acknowledged_under_a_key() {
+    sweep(careful_life, |call| Fault::once(call, Effect::Fails), false, 1);
+    sweep(careful_life, |call| Fault::once(call, Effect::FailsAfter), true, 1);
+}
+
+#[test]
+fn a_short_write_writes_nothing_twice_and_gives_back_what_was_acknowledged_under_a_key() {
+    for bytes in [0, 30, 700] {
+        sweep(careful_life, |call| Fault::once(call, Effect::ShortWrite(bytes)).with_errno(Fault::ENOSPC), false, 1);
+    }
+}
+
+#[test]
+fn a_storage_that_fails_for_ever_writes_nothing_twice_and_gives_back_what_was_acknowledged_under_a_key() {
+    sweep(careful_life, |call| Fault::forever(call, Effect::Fails), true, 2);
+    sweep(careful_life, |call| Fault::forever(call, Effect::FailsAfter), false, 2);
+    sweep(careful_life, |call| Fault::forever(call, Effect::ShortWrite(100)), false, 3);
 }
 
 /// A store on a storage that a test breaks.

@@ -10,6 +10,7 @@ mod forge;
 mod golden;
 mod index;
 mod limits;
+mod lying;
 mod merkle;
 mod model;
 mod names;
