@@ -6,6 +6,9 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
+import batpak
 from cli_support import line_of, succeed, succeed_json
 
 if TYPE_CHECKING:
@@ -49,3 +52,16 @@ def test_a_long_payload_is_summarised(journal: Path) -> None:
     line = succeed("log", journal)
     assert len(line) < 300
     assert line.endswith("…\n")
+
+
+def test_what_gates_decided_is_told_by_name(journal: Path) -> None:
+    coordinate = batpak.Coordinate("order:1", "shop")
+    with batpak.Store.open(journal, gates=[lambda proposal: batpak.Deny("no", "not today")]) as store:
+        with pytest.raises(batpak.GateDenied):
+            store.append(coordinate, 1, kind=0xF001)
+        store.append(coordinate, 1, kind=0xF001, bypass=batpak.Bypass("drill", "approver:7"))
+    denied, bypassed = succeed("log", journal, "--entity", "batpak:gates", "--system").splitlines()
+    assert "denied {" in denied
+    assert '"code": "no"' in denied
+    assert "bypassed {" in bypassed
+    assert '"approver": "approver:7"' in bypassed

@@ -297,3 +297,13 @@ def test_a_denial_that_cannot_be_written_is_no_permission() -> None:
         with pytest.raises(batpak.GateDenied):
             store.append(COORD, 1, kind=KIND)
         assert payloads(store) == []
+
+
+def test_a_denial_after_a_defect_is_a_denial_with_the_cause(path: Path) -> None:
+    first, second = ValueError("first"), ValueError("second")
+    gates = [raising(first), raising(second), lambda proposal: Deny("no"), lambda proposal: None]
+    with Store.open(path, gates=gates, gate_mode="all") as store:
+        with pytest.raises(batpak.GateDenied) as caught:
+            store.append(COORD, 1, kind=KIND)
+    assert type(caught.value) is batpak.GateDenied
+    assert caught.value.__cause__ is first

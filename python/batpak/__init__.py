@@ -53,9 +53,10 @@ from batpak._errors import (
 from batpak._expect import ANY, NEW, Expect
 from batpak._follow import Follow
 from batpak._frontier import Frontier, Mark
-from batpak._gates import Bypass, DenialReceipt, Deny, Gate, Proposal, Proposed, Verdict
+from batpak._gates import Bypass, DenialReceipt, Deny, Gate, Verdict
 from batpak._keys import PublicKey, SigningKey
 from batpak._outbox import Outbox
+from batpak._proposal import Proposal, Proposed
 from batpak._reaction import Reaction
 from batpak._receipt import AppendReceipt, Hlc
 from batpak._reports import OpenReport, StoreStats

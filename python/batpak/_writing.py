@@ -10,8 +10,9 @@ from batpak._errors import InvalidInput, MarkTimeout
 from batpak._expect import ANY
 from batpak._filters import SEQUENCE_MAX, number
 from batpak._frontier import Frontier, Mark, checked_mark, seconds_of, waiting
-from batpak._gates import Bypass, Proposal, Proposed, checked, gate_name, refuse_inside_gate
+from batpak._gates import Bypass, checked, gate_name, refuse_inside_gate
 from batpak._outbox import Outbox
+from batpak._proposal import Proposal, Proposed
 from batpak._reaction import Reaction
 from batpak._reading import Reading
 from batpak._receipt import AppendReceipt

@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 SUMMARY_MAX: Final = 160
 """The longest payload summary, in characters; what is longer ends in an ellipsis."""
 
-_SYSTEM_NAMES: Final = {0x0001: "created", 0x0002: "opened", 0x0003: "key added", 0x0006: "recovered"}
+_SYSTEM_NAMES: Final = {
+    0x0001: "created",
+    0x0002: "opened",
+    0x0003: "key added",
+    0x0005: "denied",
+    0x0006: "recovered",
+    0x0009: "bypassed",
+}
 _AUDIT_CATEGORY: Final = 0xE
 
 
