@@ -39,6 +39,14 @@ test: install
     cargo test --locked --profile ci
     {{ bin }}/python -m pytest tests-py
 
+# Group commit under every order of its threads in which at most so many are stopped where they could go on.
+loom preemptions="4":
+    RUSTFLAGS="--cfg loom $RUSTFLAGS" LOOM_MAX_PREEMPTIONS={{ preemptions }} cargo test --quiet --locked --profile ci --target-dir target/loom -p batpak-core --lib commit::model
+
+# Threads that do anything at any moment, under three seeds.
+stress seconds="30":
+    for seed in 1 2 3; do BATPAK_STRESS_S={{ seconds }} BATPAK_STRESS_SEED=$seed cargo test --quiet --locked --profile ci -p batpak-tests --test suite stress:: || exit 1; done
+
 # Kill writers, BATPAK_KILLS (200) times in each mode, and hold what they leave against what they were told.
 kills: install
     {{ bin }}/python tests-py/kills.py

@@ -126,6 +126,74 @@ def test_append_to_a_signed_journal_needs_its_key(tmp_path: Path, key_file: Path
     succeed("append", directory, "--key", key_file, stdin=line_of())
 
 
+# -- on conditions ----------------------------------------------------------------------------------------------------
+
+
+def test_append_expects(journal: Path) -> None:
+    succeed("append", journal, "--expect", "new", stdin=line_of())
+    said = fail(13, "append", journal, "--expect", "new", stdin=line_of())
+    assert "line 1: player:alice: expected no event yet, and it is at clock 0" in said
+    succeed("append", journal, "--expect", "0", stdin=line_of(payload=2))
+    said = fail(13, "append", journal, "--expect", "0", stdin=line_of(payload=3))
+    assert "0 events were appended before it" in said
+    assert [event["payload"] for event in succeed_json("log", journal)] == [{"x": 1}, 2]
+
+
+def test_a_line_says_what_it_expects(journal: Path) -> None:
+    lines = [line_of(expect="new"), line_of(expect=0), line_of(entity="other"), line_of(expect=5)]
+    said = fail(13, "append", journal, "--expect", "new", stdin="\n".join(lines))
+    assert "line 4: " in said
+    assert "3 events were appended before it" in said
+    assert len(succeed_json("log", journal)) == 3
+
+
+def test_append_under_a_key(journal: Path) -> None:
+    """A command that is run again, because nobody knows whether it had done its work, prints the same receipt."""
+    first = succeed("append", journal, "--idempotency-key", "run 5", "--expect", "new", stdin=line_of())
+    assert succeed("append", journal, "--idempotency-key", "run 5", "--expect", "new", stdin=line_of()) == first
+    said = fail(13, "append", journal, "--idempotency-key", "run 5", stdin=line_of(payload=2))
+    assert "its payload or private metadata is another one" in said
+    assert len(succeed_json("log", journal)) == 1
+
+
+def test_lines_with_keys_may_be_appended_again(journal: Path) -> None:
+    lines = "\n".join(line_of(payload=number, key=f"k{number}") for number in range(3))
+    assert succeed_json("append", journal, stdin=lines) == succeed_json("append", journal, stdin=lines)
+    assert [event["payload"] for event in succeed_json("log", journal)] == [0, 1, 2]
+
+
+def test_the_key_of_the_command_is_for_one_line(journal: Path) -> None:
+    said = fail(2, "append", journal, "--idempotency-key", "k", stdin=f"{line_of()}\n{line_of(key='own')}\n{line_of()}")
+    assert "line 3: --idempotency-key is for one line" in said
+    assert len(succeed_json("log", journal)) == 2
+
+
+def test_conditions_with_payload_only(journal: Path) -> None:
+    options = ["--entity", "e", "--scope", "s", "--kind", "0xF001", "--payload-only", "--expect", "new"]
+    options += ["--idempotency-key", "k"]
+    line = '{"key": "data here", "expect": 5}'
+    assert succeed("append", journal, *options, stdin=line) == succeed("append", journal, *options, stdin=line)
+    (event,) = succeed_json("log", journal)
+    assert event["payload"] == json.loads(line)
+
+
+@pytest.mark.parametrize("bad", [{"expect": "old"}, {"expect": -1}, {"expect": 1.0}, {"expect": True}, {"expect": 2**64}, {"expect": [0]},
+                                 {"key": ""}, {"key": 5}, {"key": "k" * 1025}, {"key": ["k"]}, {"key": {"$bytes": "00"}}])  # fmt: skip
+def test_conditions_that_are_none(journal: Path, bad: dict[str, object]) -> None:
+    assert fail(2, "append", journal, stdin=line_of(**bad)).startswith("batpak: line 1: ")
+    assert succeed_json("log", journal) == []
+
+
+@pytest.mark.parametrize("expect", ["old", "-1", "1.5", "", "NEW", "18446744073709551616"])
+def test_options_that_are_no_conditions(journal: Path, expect: str) -> None:
+    assert "--expect" in fail(2, "append", journal, f"--expect={expect}", stdin=line_of())
+    assert fail(2, "append", journal, "--idempotency-key", "", stdin=line_of())
+
+
+def test_conditions_are_for_append(journal: Path) -> None:
+    assert "unknown member 'expect', 'key'" in fail(2, "import", journal, stdin=line_of(expect=0, key="k"))
+
+
 def test_a_second_writer_is_told_who_writes(journal: Path) -> None:
     with batpak.Store.open(journal):
         fail(11, "append", journal, stdin=line_of())

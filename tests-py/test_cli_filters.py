@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CORRELATION = UUID(int=7)
+CAUSE = UUID(int=8)
 
 
 @pytest.fixture
@@ -25,7 +26,10 @@ def various(journal: Path) -> Path:
     def draft(number: int, entity: str, scope: str, kind: batpak.Kind, metadata: dict[str, str]) -> batpak.Draft:
         correlation = CORRELATION if number % 2 else None
         coordinate = batpak.Coordinate(entity, scope)
-        return batpak.Draft(coordinate, number, kind=kind, metadata=metadata, correlation_id=correlation)
+        cause = CAUSE if number > 2 else None
+        return batpak.Draft(
+            coordinate, number, kind=kind, metadata=metadata, correlation_id=correlation, causation_id=cause
+        )
 
     drafts = [
         draft(0, "player", "hall", batpak.Kind(0xF, 1), {"trace": "a=b", "actor": "x"}),
@@ -67,6 +71,9 @@ def time_of(directory: Path, number: int, **later: int) -> str:
         (["--category", "0xF", "--scope", "room"], [2]),
         (["--correlation", str(CORRELATION)], [1, 3]),
         (["--correlation", CORRELATION.hex.upper()], [1, 3]),
+        (["--causation", str(CAUSE)], [3, 4]),
+        (["--causation", CAUSE.hex, "--correlation", str(CORRELATION)], [3]),
+        (["--causation", str(CORRELATION)], []),
         (["--metadata", "trace=a=b"], [0, 4]),
         (["--metadata", "trace=a=b", "--metadata", "actor=y"], [4]),
         (["--metadata", "trace=t2", "--entity-prefix", "player:bob"], []),
@@ -109,6 +116,7 @@ def test_durable_shows_what_is_synced(journal: Path) -> None:
         (["--before", "2026-01-02"], "2026-01-02T00:00:00Z for UTC"),
         (["--before", "yesterday"], "ISO 8601"),
         (["--correlation", "alice"], "is not a UUID"),
+        (["--causation", "5"], "is not a UUID"),
         (["--metadata", "trace"], "KEY=VALUE"),
         (["--metadata", "a=1", "--metadata", "a=2"], "two values for one key"),
         (["--category", "16"], "0..15"),

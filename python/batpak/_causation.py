@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from batpak._batpak import Event
     from batpak._reading import Reading
 
+    _Node = tuple[Event, int, bool]
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class CausationTree:
     """An event, and what it caused.
 
@@ -39,6 +41,41 @@ class CausationTree:
     def __len__(self) -> int:
         """Number of events."""
         return sum(1 for _ in self.walk())
+
+    # Trees may be deeper than Python calls functions: none of these calls itself.
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, CausationTree):
+            return NotImplemented
+        return self._flat() == other._flat()
+
+    def __hash__(self) -> int:
+        return hash((self.event, len(self.children), self.complete))
+
+    def __repr__(self) -> str:
+        return f"<CausationTree of event {self.event.sequence}: {len(self)} events{'' if self.complete else ', cut'}>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_unflattened, (self._flat(),))
+
+    def _flat(self) -> list[_Node]:
+        """Every event with the number of its children and whether they are all, as ``walk`` gives them."""
+        nodes: list[_Node] = []
+        pending: list[CausationTree] = [self]
+        while pending:
+            tree = pending.pop()
+            nodes.append((tree.event, len(tree.children), tree.complete))
+            pending.extend(reversed(tree.children))
+        return nodes
+
+
+def _unflattened(nodes: list[_Node]) -> CausationTree:
+    """The tree of which ``_flat`` made these."""
+    built: list[CausationTree] = []
+    for event, count, complete in reversed(nodes):
+        children = tuple(built.pop() for _ in range(count))
+        built.append(CausationTree(event, children, complete))
+    return built.pop()
 
 
 def causation_tree(store: Reading, root: Event, limit: int) -> CausationTree:

@@ -24,7 +24,9 @@ def number(value: int | None, argument: str, most: int = SEQUENCE_MAX) -> int | 
         raise TypeError(f"{argument} must be an int, not {type(value).__name__}")
     value = value.__index__()
     if not 0 <= value <= most:
-        raise InvalidInput(f"{argument} is {value}; it must be 0 to {most}")
+        # Python refuses to print a very long number.
+        shown = value if value.bit_length() <= 256 else f"a number of {value.bit_length()} bits"
+        raise InvalidInput(f"{argument} is {shown}; it must be 0 to {most}")
     return value
 
 

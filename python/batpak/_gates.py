@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, overload
 
 from batpak import _batpak
-from batpak._errors import GateDefect, GateDenied, InvalidInput
+from batpak._errors import GateDefect, GateDenied, InvalidInput, LimitExceeded
 from batpak._receipt import AppendReceipt
 
 if TYPE_CHECKING:
@@ -23,21 +23,31 @@ GateMode = Literal["first", "all"]
 _MODES: Final = ("first", "all")
 _MESSAGE_MAX: Final = 2_000
 """Characters that are kept of the message of a defect."""
+_NAME_MAX: Final = 200
+"""Characters that are kept of the name of a gate."""
+_DENY_BYTES_MAX: Final = 64 * 1024
+"""What a ``Deny`` or a ``Bypass`` may say, encoded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deny:
     """What a gate returns to refuse.
 
+    Code, message and context are at most 64 KiB, encoded.
+
     Attributes:
         code: stable, for programs: "over_budget".
         message: for people.
         context: a plain value (see ``Store.append``) that says more, or None.
+
+    Raises:
+        InvalidInput: there is no code; or what is said cannot be recorded (InvalidValue, LimitExceeded).
+        TypeError: the message is no text.
     """
 
     code: str
     message: str = ""
-    context: object = None
+    context: object = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.code, str) or not self.code:
@@ -45,7 +55,7 @@ class Deny:
         if not isinstance(self.message, str):
             raise TypeError(f"message must be a str, not {type(self.message).__name__}")
         # What cannot be recorded is refused where it comes from.
-        _batpak.encode_value([self.code, self.message, self.context], allow_nonfinite=False)
+        _recordable([self.code, self.message, self.context], "what a Deny says")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +74,7 @@ class Verdict:
     decision: Decision
     code: str = ""
     message: str = ""
-    context: object = None
+    context: object = field(default=None, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,9 @@ class Bypass:
     Attributes:
         reason: why, not empty.
         approver: who answers for it, not empty; pseudonymous, since it stays as long as the journal's own events.
+
+    Raises:
+        InvalidInput: one of them is empty, no text, or cannot be recorded (InvalidValue, LimitExceeded).
     """
 
     reason: str
@@ -84,6 +97,7 @@ class Bypass:
             value = getattr(self, name)
             if not isinstance(value, str) or not value.strip():
                 raise InvalidInput(f"a bypass needs a {name}: a text that is not empty")
+        _recordable([self.reason, self.approver], "what a Bypass says")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +120,9 @@ class DenialReceipt(AppendReceipt):
     def commits_to(self, opening: bytes) -> bool:
         """Whether these bytes are what the denial's commitment stands for."""
         return _batpak.proposal_commitment(opening) == self.commitment
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_denial, (self.to_bytes(), self.verdicts, self.commitment, self.opening))
 
 
 class Proposed:
@@ -211,12 +228,15 @@ class Gate(Protocol):
 
 
 def gate_name(gate: Gate) -> str:
-    """The name of a gate in verdicts."""
+    """The name of a gate in verdicts, as far as it can be recorded."""
     for attribute in ("name", "__name__"):
-        name = getattr(gate, attribute, None)
+        try:
+            name = getattr(gate, attribute, None)
+        except Exception:  # noqa: BLE001, S112 - a gate that cannot tell its name has none
+            continue
         if isinstance(name, str) and name:
-            return name
-    return type(gate).__name__
+            return _kept(name, _NAME_MAX)
+    return _kept(type(gate).__name__, _NAME_MAX)
 
 
 class _Asking(threading.local):
@@ -237,8 +257,12 @@ class Gating:
     def __init__(self, gates: Iterable[Gate] = (), mode: GateMode = "first", *, record_denials: bool = True) -> None:
         """Refuses what is no gate."""
         self.gates = checked(gates)
+        if not isinstance(mode, str):
+            raise TypeError(f"gate_mode must be a str, not {type(mode).__name__}")
         if mode not in _MODES:
-            raise InvalidInput(f'gate_mode is {mode!r}; it must be "first" or "all"')
+            raise InvalidInput(f'gate_mode is {mode!r:.100}; it must be "first" or "all"')
+        if not isinstance(record_denials, bool):
+            raise TypeError(f"record_denials must be a bool, not {type(record_denials).__name__}")
         self.mode = mode
         self.record_denials = record_denials
 
@@ -283,6 +307,8 @@ def checked(gates: Iterable[Gate]) -> tuple[Gate, ...]:
     """Gates as a tuple; TypeError if one cannot be called."""
     if callable(gates):
         raise TypeError(f"gates must be a list of callables; write gates=[{gate_name(gates)}]")
+    if isinstance(gates, str | bytes | dict) or not hasattr(gates, "__iter__"):
+        raise TypeError(f"gates must be a list of callables, not {type(gates).__name__}")
     named = tuple(gates)
     for gate in named:
         if not callable(gate):
@@ -304,19 +330,48 @@ def _ask(gate: Gate, proposal: Proposal) -> tuple[Verdict, Exception | None]:
         return Verdict(name, "defect", type(error).__name__, _said(error)), error
     if answer is None:
         return Verdict(name, "permit"), None
-    if isinstance(answer, Deny):
-        return Verdict(name, "deny", answer.code, answer.message, answer.context), None
+    # The type itself is asked: what an answer says of its class may be anything.
+    if issubclass(type(answer), Deny):
+        return _denied(name, answer)
     reason = f"the gate returned {type(answer).__name__}; it must return None to permit, or a batpak.Deny"
     return Verdict(name, "defect", "TypeError", reason), None
+
+
+def _denied(name: str, answer: Deny) -> tuple[Verdict, Exception | None]:
+    """What a denial says, as it was said: the gate may keep the context, and change it."""
+    try:
+        said = _recordable([answer.code, answer.message, answer.context], "what a Deny says")
+        code, message, context = _batpak.decode_value(said)
+    except Exception as error:  # noqa: BLE001 - it was changed since it was made, into what cannot be recorded
+        return Verdict(name, "defect", type(error).__name__, _said(error)), error
+    return Verdict(name, "deny", code, message, context), None
 
 
 def _said(error: Exception) -> str:
     """The message of an exception, as far as it can be recorded."""
     try:
-        text = str(error)
+        return _kept(str(error), _MESSAGE_MAX)
     except Exception:  # noqa: BLE001 - an exception that cannot even be printed
         return "(its message cannot be shown)"
-    return text[:_MESSAGE_MAX].encode("utf-8", "backslashreplace").decode()
+
+
+def _kept(text: str, characters: int) -> str:
+    """The beginning of a text, with escapes for what UTF-8 cannot encode."""
+    return text[:characters].encode("utf-8", "backslashreplace").decode()
+
+
+def _recordable(value: object, what: str) -> bytes:
+    """Its canonical bytes.
+
+    Raises:
+        InvalidValue: it has none.
+        LimitExceeded: they are too many.
+    """
+    encoded = _batpak.encode_value(value, allow_nonfinite=False)
+    if len(encoded) > _DENY_BYTES_MAX:
+        message = f"{what} has {len(encoded)} bytes, encoded; at most {_DENY_BYTES_MAX} are recorded"
+        raise LimitExceeded(message, what=what, actual=len(encoded), limit=_DENY_BYTES_MAX)
+    return encoded
 
 
 def _plain(verdict: Verdict) -> dict[str, object]:
@@ -331,17 +386,23 @@ def _plain(verdict: Verdict) -> dict[str, object]:
 
 def _record(core: CoreStore, proposal: CoreProposal, verdicts: tuple[Verdict, ...]) -> DenialReceipt:
     receipt, opening = core.deny(proposal, [_plain(verdict) for verdict in verdicts])
+    return _denial(receipt.to_bytes(), verdicts, _batpak.proposal_commitment(opening), opening)
+
+
+def _denial(receipt: bytes, verdicts: tuple[Verdict, ...], commitment: bytes, opening: bytes) -> DenialReceipt:
+    """The receipt of a denial, made of that of its event."""
+    base = AppendReceipt.from_bytes(receipt)
     return DenialReceipt(
-        receipt.journal_id,
-        receipt.event_id,
-        receipt.sequence,
-        receipt.clock,
-        receipt.hlc,
-        receipt.event_hash,
-        receipt.key_id,
-        receipt.signature,
-        receipt._source,
+        base.journal_id,
+        base.event_id,
+        base.sequence,
+        base.clock,
+        base.hlc,
+        base.event_hash,
+        base.key_id,
+        base.signature,
+        base._source,
         verdicts,
-        _batpak.proposal_commitment(opening),
+        commitment,
         opening,
     )

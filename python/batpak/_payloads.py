@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from batpak import _batpak
 from batpak._errors import InvalidInput, NewerVersion, UnregisteredType
@@ -75,18 +75,27 @@ def item_with_dict(registry: Registry, item: Item, default: Kind | int | None) -
     known = dict_type(registry, kind, draft.version)
     if known is None:
         return item
-    return _batpak.Draft(
-        draft.coordinate,
-        known.to_plain(draft.payload),
-        kind=kind,
-        version=known.version,
-        correlation_id=draft.correlation_id,
-        causation_id=draft.causation_id,
-        metadata=draft.metadata,
-        private_metadata=draft.private_metadata,
-        expect=draft.expect,
-        key=draft.key,
-    )
+    return draft_with(draft, payload=known.to_plain(draft.payload), kind=kind, version=known.version)
+
+
+_DRAFT_FIELDS = (
+    "coordinate",
+    "payload",
+    "kind",
+    "version",
+    "correlation_id",
+    "causation_id",
+    "metadata",
+    "private_metadata",
+    "expect",
+    "key",
+)
+
+
+def draft_with(draft: Draft, **changed: Any) -> Draft:
+    """The same event to be, but for these fields."""
+    fields: dict[str, Any] = {name: getattr(draft, name) for name in _DRAFT_FIELDS}
+    return _batpak.Draft(**(fields | changed))
 
 
 def restorer(registry: Registry) -> Callable[[int, int, object], object]:

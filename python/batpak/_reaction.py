@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from batpak import _payloads
 from batpak._batpak import Draft
 
 if TYPE_CHECKING:
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from batpak._receipt import AppendReceipt
     from batpak._writing import Item, Writing
 
-_OPTIONS = ("kind", "version", "correlation_id", "causation_id", "metadata", "private_metadata", "expect", "key")
-"""What a Draft says beside coordinate and payload."""
+_LINKS = ("correlation_id", "causation_id")
 
 
 class Reaction:
@@ -55,8 +55,8 @@ class Reaction:
     def _linked_items(self, items: Iterable[Item]) -> Iterator[Item]:
         for item in items:
             if isinstance(item, Draft):
-                given = {name: getattr(item, name) for name in _OPTIONS}
-                yield Draft(item.coordinate, item.payload, **self._linked(given))
+                given = {name: getattr(item, name) for name in _LINKS}
+                yield _payloads.draft_with(item, **self._linked(given))
             elif isinstance(item, tuple) and len(item) == 2:
                 yield Draft(*item, **self._linked({}))
             else:

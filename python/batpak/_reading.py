@@ -223,6 +223,8 @@ class Reading:
         ...     [event.payload for event in store.causation_tree(asked.event_id).walk()]
         [{'asked': True}, {'paid': True}]
         """
+        if limit is None:
+            raise TypeError("limit must be an int, not NoneType")
         return causation_tree(self, self.get(ref), number(limit, "limit") or 0)
 
     def walk_ancestors(self, ref: EventRef, limit: int | None = None) -> Iterator[Event]:

@@ -36,6 +36,8 @@ class OpenReport(Report):
         recovered_file: where in ``recovered/`` they are, or None.
         rewritten_bytes: bytes after the last synced event that were written and synced again.
         torn_head_bytes: bytes of a torn last entry of ``checkpoints``.
+        clock_ahead_us: how far the clock of the last event found was ahead of the wall clock, in microseconds:
+            more than 0 if the wall clock went back since. Events are written all the same, and stay in order.
         frontier_rebuilt: whether the ``frontier`` file was missing or damaged.
         meta_rebuilt: whether ``journal.meta`` was written anew.
         indexes_rebuilt: sealed segments whose index file was missing, or lacked declared metadata keys; an open for
@@ -53,6 +55,7 @@ class OpenReport(Report):
     recovered_file: str | None
     rewritten_bytes: int
     torn_head_bytes: int
+    clock_ahead_us: int
     frontier_rebuilt: bool
     meta_rebuilt: bool
     indexes_rebuilt: int
@@ -71,6 +74,8 @@ class StoreStats(Report):
         entities: distinct entities, the journal's own included.
         scopes: distinct scopes.
         kinds: distinct kinds.
+        clock_ahead_us: how far the clock of the last event is ahead of the wall clock, in microseconds: more than 0
+            after the wall clock went back.
         segments: segment files.
         log_bytes: bytes in them.
         index_bytes: bytes of index files, which can be made again from the segments.
@@ -86,6 +91,7 @@ class StoreStats(Report):
     entities: int
     scopes: int
     kinds: int
+    clock_ahead_us: int
     segments: int
     log_bytes: int
     index_bytes: int

@@ -35,6 +35,8 @@ Visibility = Literal["written", "durable"]
 
 SEGMENT_BYTES = 64 * 1024 * 1024
 IDEMPOTENCY_WINDOW = 1_000_000
+CLOCK_AHEAD_US = 1_000_000
+"""A wall clock that went back further than this is worth a warning."""
 
 
 def absolute(path: Path_) -> str:
@@ -52,7 +54,16 @@ def _keys_of(keys: Iterable[str]) -> list[str]:
     return named
 
 
+def _window(sequences: int) -> int:
+    given = number(sequences, "idempotency_window")
+    if given is None:
+        raise TypeError("idempotency_window must be an int, not NoneType; 0 remembers no key")
+    return given
+
+
 def _durable_only(visibility: str) -> bool:
+    if not isinstance(visibility, str):
+        raise TypeError(f"visibility must be a str, not {type(visibility).__name__}")
     if visibility not in ("written", "durable"):
         raise InvalidInput(f'visibility is {visibility!r}; it must be "written" or "durable"')
     return visibility == "durable"
@@ -148,8 +159,9 @@ class Store(Writing):
                 None keeps those of the newest index file. Other keys than before have every index file made again.
             visibility: "written" shows every complete frame; "durable" only what is known synced, which no crash takes
                 back. Where only durable events are shown, a thread that reads what it wrote itself waits for its sync.
-            idempotency_window: for so many sequences an event that was written under a ``key`` is not written again;
-                0 to 2**64 - 1. Retries that come later are written a second time.
+            idempotency_window: an event that was written under a ``key`` is not written again as long as it is among
+                the journal's last so many events, of whatever entity, the journal's own included; 0 to 2**64 - 1.
+                Retries that come later are written a second time. It may differ from open to open.
             gates: what decides about every append, asked in this order before anything is written (see ``Gate``).
             gate_mode: "first" stops at the first gate that refuses; "all" asks them all, for their verdicts.
             record_denials: whether a refusal is recorded in the journal, which gives a ``DenialReceipt``.
@@ -186,7 +198,7 @@ class Store(Writing):
                 rebuild_meta=rebuild_meta,
                 index_metadata=None if index_metadata is None else _keys_of(index_metadata),
                 durable_only=_durable_only(visibility),
-                idempotency_window=number(idempotency_window, "idempotency_window") or 0,
+                idempotency_window=_window(idempotency_window),
             )
         store = cls(core, Path(path), known, gating)
         _fork.watch(core)
@@ -200,6 +212,14 @@ class Store(Writing):
                 report.tail_bytes,
                 report.first_cut_sequence,
                 report.recovered_file,
+            )
+        if report.clock_ahead_us > CLOCK_AHEAD_US and not read_only:
+            import logging
+
+            logging.getLogger("batpak").warning(
+                "%s: the wall clock is %.1f seconds behind the last event; events go on in order, ahead of it",
+                store.path,
+                report.clock_ahead_us / 1e6,
             )
         if report.indexes_rebuilt and not read_only:
             import logging

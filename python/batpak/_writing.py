@@ -8,8 +8,8 @@ from batpak import _payloads
 from batpak._batpak import Draft, Event
 from batpak._errors import InvalidInput, MarkTimeout
 from batpak._expect import ANY
-from batpak._filters import number
-from batpak._frontier import Frontier, Mark
+from batpak._filters import SEQUENCE_MAX, number
+from batpak._frontier import Frontier, Mark, checked_mark, seconds_of, waiting
 from batpak._gates import Bypass, Proposal, Proposed, checked, gate_name, refuse_inside_gate
 from batpak._outbox import Outbox
 from batpak._reaction import Reaction
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class Proposing:
     """Events that were encoded, with what gates are shown of them beside the payload."""
 
-    __slots__ = ("_drafts", "_kind", "_store", "core")
+    __slots__ = ("_drafts", "_kind", "_store", "bypassed", "core")
 
     def __init__(self, store: Writing, core: CoreProposal, kind: Kind | int | None) -> None:
         """Nothing yet."""
@@ -42,6 +42,7 @@ class Proposing:
         self._kind = kind
         self._drafts: list[Draft] = []
         self.core = core
+        self.bypassed: Bypass | None = None
 
     def push(self, item: Item) -> None:
         """Add an event, or raise and be as before."""
@@ -49,6 +50,9 @@ class Proposing:
         if registry._has_typed_dicts:
             item = _payloads.item_with_dict(registry, item, self._kind)
         draft = Draft(*item) if isinstance(item, tuple) and len(item) == 2 else item
+        if isinstance(draft, Draft) and draft.metadata:
+            # Gates are shown what is encoded now, whatever becomes of the caller's dict.
+            draft = _payloads.draft_with(draft, metadata=dict(draft.metadata))
         self._store._core.push(self.core, draft, self._kind)
         self._drafts.append(draft)
 
@@ -133,6 +137,7 @@ class Writing(Reading):
             StoreClosed, StoreReadOnly, ForkedStore: this store cannot be written to.
             KeyboardInterrupt: during the wait for the sync; the event exists, see ``last_receipt``.
         """
+        seconds = waiting(reach, timeout)
         if gates is not None or bypass is not None or self._gating.gates:
             draft = Draft(
                 coordinate,
@@ -141,13 +146,13 @@ class Writing(Reading):
                 version=version,
                 correlation_id=correlation_id,
                 causation_id=causation_id,
-                metadata=None if metadata is None else dict(metadata),
+                metadata=metadata,
                 private_metadata=private_metadata,
                 expect=expect,
                 key=key,
             )
             receipts = self._commit(self._propose((draft,), None, durability), gates, bypass)
-            self._reach(receipts, reach, timeout)
+            self._reach(receipts, reach, seconds)
             return receipts[0]
         if kind is not None and type(payload) is dict and self._registry._has_typed_dicts:
             known = _payloads.dict_type(self._registry, kind, version)
@@ -167,8 +172,7 @@ class Writing(Reading):
             expect,
             key,
         )
-        if reach is not None or timeout is not None:
-            self._reach((receipt,), reach, timeout)
+        self._reach((receipt,), reach, seconds)
         return receipt
 
     def append_batch(
@@ -200,6 +204,7 @@ class Writing(Reading):
             KeyConflict: also if only some of the items were written under their keys.
             Whatever ``append`` raises; nothing was written then.
         """
+        seconds = waiting(reach, timeout)
         if gates is not None or bypass is not None or self._gating.gates:
             receipts = self._commit(self._propose(items, kind, durability), gates, bypass)
         else:
@@ -207,8 +212,7 @@ class Writing(Reading):
             if self._registry._has_typed_dicts:
                 items = _payloads.items_with_dicts(self._registry, items, kind)
             receipts = self._core.append_batch(items, kind, durability)
-        if reach is not None or timeout is not None:
-            self._reach(receipts, reach, timeout)
+        self._reach(receipts, reach, seconds)
         return receipts
 
     def outbox(self, *, durability: Durability | None = None) -> Outbox:
@@ -283,8 +287,8 @@ class Writing(Reading):
             KeyboardInterrupt: the wait was interrupted.
         """
         last = target if isinstance(target, int) else _last_sequence(target)
-        sequence = number(last, "target") or 0
-        if not self._core.wait_for(mark, sequence + 1, _seconds(timeout)):
+        sequence = number(last, "target", SEQUENCE_MAX - 1) or 0
+        if not self._core.wait_for(checked_mark(mark), sequence + 1, seconds_of(timeout)):
             raise MarkTimeout(f"event {sequence} is not {mark} after {timeout} seconds", mark=mark, receipts=())
 
     def sync(self) -> int:
@@ -316,14 +320,17 @@ class Writing(Reading):
         """Ask the gates, then write. What was written before under the same keys is asked about nobody again."""
         refuse_inside_gate(self._core)
         more = () if gates is None else checked(gates)
+        if bypass is not None and not isinstance(bypass, Bypass):
+            raise TypeError(f"bypass must be a batpak.Bypass, not {type(bypass).__name__}")
+        if proposing.bypassed not in (None, bypass):
+            raise InvalidInput("these events were proposed with another bypass; give it again, or discard them")
         if bypass is not None:
-            if not isinstance(bypass, Bypass):
-                raise TypeError(f"bypass must be a batpak.Bypass, not {type(bypass).__name__}")
             names = [gate_name(gate) for gate in (*self._gating.gates, *more)]
             known = self._core.known(proposing.core)
             if known is not None:
                 return known
             self._core.bypass(proposing.core, bypass.approver, bypass.reason, names)
+            proposing.bypassed = bypass
         elif self._gating.gates or more:
             known = self._core.known(proposing.core)
             if known is not None:
@@ -332,16 +339,14 @@ class Writing(Reading):
         return self._core.commit(proposing.core)
 
     def _reach(
-        self, receipts: Sequence[AppendReceipt] | Receipts, mark: MarkName | None, timeout: float | None
+        self, receipts: Sequence[AppendReceipt] | Receipts, mark: MarkName | None, seconds: float | None
     ) -> None:
-        """Wait until written events have come so far."""
+        """Wait until written events have come so far; the arguments were checked before they were written."""
         if mark is None:
-            if timeout is not None:
-                raise InvalidInput('timeout is for reach=; name the mark, for instance reach="durable"')
             return
         sequence = max(receipt.sequence for receipt in receipts)
-        if not self._core.wait_for(mark, sequence + 1, _seconds(timeout)):
-            message = f"event {sequence} exists, and is not {mark} after {timeout} seconds; do not write it again"
+        if not self._core.wait_for(mark, sequence + 1, seconds):
+            message = f"event {sequence} exists, and is not {mark} after {seconds} seconds; do not write it again"
             raise MarkTimeout(message, mark=mark, receipts=tuple(receipts))
 
 
@@ -351,16 +356,5 @@ def _last_sequence(target: Event | AppendReceipt | Sequence[AppendReceipt]) -> i
     try:
         return max(receipt.sequence for receipt in target)
     except (TypeError, AttributeError, ValueError):
-        message = f"target must be a sequence, an event, a receipt or several receipts, not {target!r:.100}"
+        message = f"target must be a sequence, an event, a receipt or several receipts, not {type(target).__name__}"
         raise TypeError(message) from None
-
-
-def _seconds(timeout: float | None) -> float | None:
-    if timeout is None:
-        return None
-    if isinstance(timeout, bool) or not isinstance(timeout, float | int):
-        raise TypeError(f"timeout must be a number of seconds, not {type(timeout).__name__}")
-    if not timeout >= 0:
-        raise InvalidInput(f"timeout is {timeout} seconds; it must be 0 or more, or None")
-    # Longer than any program runs is for ever.
-    return None if timeout > 1e9 else float(timeout)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use batpak_core::append::Appended;
+use batpak_core::Appended;
 use batpak_core::error::Error;
 use batpak_core::header::{Header, Promise};
 use batpak_core::proposal::Expect;

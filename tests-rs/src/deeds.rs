@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use batpak_core::append::Appended;
+use batpak_core::Appended;
 use batpak_core::error::{Error, Result};
 use batpak_core::hash::proposal_commitment;
 use batpak_core::header::Promise;

@@ -31,6 +31,25 @@ proptest! {
         prop_assert!(last.next_millisecond() > last && last.next_millisecond().wall_ms() == last.wall_ms() + 1);
     }
 
+    /// The laws of the paper for a clock that takes in no messages: it ascends, is never behind the wall clock, is never further ahead
+    /// of it than the wall clock ever went back, and counts only while it stands still.
+    #[test]
+    fn a_clock_is_as_far_ahead_as_the_wall_clock_went_back(steps in proptest::collection::vec(-600_000_000..600_000_000_i64, 1..200)) {
+        let (mut wall_us, mut highest_us) = (START_US, 0);
+        let mut hlc = Hlc::default();
+        for step in steps {
+            wall_us = wall_us.saturating_add_signed(step);
+            highest_us = highest_us.max(wall_us);
+            let last = hlc;
+            hlc = last.next(wall_us);
+            prop_assert!(hlc > last && hlc.wall_us >= wall_us);
+            prop_assert_eq!(hlc.wall_us, highest_us);
+            let counter = if hlc.wall_us > last.wall_us { 0 } else { last.counter + 1 };
+            prop_assert_eq!(hlc.counter, counter);
+            prop_assert_eq!(skew_us(wall_us, hlc), -i64::try_from(highest_us - wall_us).expect("minutes"));
+        }
+    }
+
     #[test]
     fn ids_take_apart_to_what_they_were_made_of(milliseconds in 0..1_u64 << 48, random in any::<[u8; 16]>()) {
         let hlc = Hlc { wall_us: milliseconds * 1000, counter: 0 };
@@ -62,6 +81,25 @@ fn a_tail_that_is_used_up_waits_for_the_next_millisecond() {
     for broken in [[0; 16], [0xFF; 16]] {
         assert_eq!(event_id::parts(&broken), None);
     }
+}
+
+#[test]
+fn a_wall_clock_that_went_back_is_reported_and_refuses_nothing() {
+    let storage = MemoryStorage::new();
+    let clock = TestClock::new();
+    let open = || Store::open_with(Arc::new(storage.clone()), Arc::clone(&clock) as _, config()).expect("open");
+    let store = open();
+    write(&store, Promise::Manual, "a", &[b"1"]).expect("append");
+    store.close().expect("close");
+    clock.shift(-600_000_000);
+    let store = open();
+    assert!((599_000_000..=601_000_000).contains(&store.report().clock_ahead_us), "{:?}", store.report());
+    write(&store, Promise::Manual, "a", &[b"2"]).expect("append");
+    assert!(store.stats().expect("stats").clock_ahead_us >= 599_000_000);
+    clock.shift(700_000_000);
+    write(&store, Promise::Manual, "a", &[b"3"]).expect("append");
+    assert_eq!(store.stats().expect("stats").clock_ahead_us, 0);
+    assert!(verify(&store).expect("verify").ok());
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod names;
 mod receipt;
 mod recovery;
 mod storage;
+mod stress;
 mod tamper;
 mod threads;
 mod value;

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use batpak_core::append::Appended;
 use batpak_core::header::{Encoding, Header, Promise};
 use batpak_core::index::Query;
 use batpak_core::proposal::{Causation, Expect, NewEvent};
 use batpak_core::read::Event;
 use batpak_core::storage::{MemoryStorage, Mode, Storage as _};
-use batpak_core::{Config, Error, Kind, Store};
+use batpak_core::{Appended, Config, Error, Kind, Store};
 use batpak_tests::clock::TestClock;
 use batpak_tests::journal::{at, config, is_cache, signed, verify};
 use proptest::collection::vec;

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+import batpak
+
 _SEQUENCE_MAX: Final = 2**64 - 1
 _CATEGORY_MAX: Final = 0xF
 _BATCH_EVENTS_MAX: Final = 65_536
@@ -46,6 +48,16 @@ def moment(text: str) -> datetime:
         complete = parsed.isoformat()
         raise ArgumentTypeError(f"{text!r} has no offset: write {complete}Z for UTC, or for instance {complete}+01:00")
     return parsed
+
+
+def expectation(text: str) -> batpak.Expect | int:
+    """``new``, or the clock of an entity's last event."""
+    if text == "new":
+        return batpak.NEW
+    try:
+        return _integer(text, 0, _SEQUENCE_MAX)
+    except ArgumentTypeError as error:
+        raise ArgumentTypeError(f"{error}: write the clock of the entity's last event, or new") from None
 
 
 def pair(text: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@
 10    there is no journal
 11    another process is writing the journal
 12    the signing key is missing, unreadable or another one
+13    the journal is not as an append supposes: ``--expect``, or a key of another event
 125   ``batpak audit`` itself failed; every other status is the audited program's
 130   interrupted
 ====  ==========================================================================
@@ -32,6 +33,7 @@ UNCHECKED: Final = 4
 NO_JOURNAL: Final = 10
 LOCKED: Final = 11
 KEY: Final = 12
+CONFLICT: Final = 13
 AUDIT_FAILED: Final = 125
 INTERRUPTED: Final = 130
 
@@ -62,6 +64,11 @@ BY_EXCEPTION: Final[Mapping[type[BaseException], int]] = MappingProxyType(
         errors.UnregisteredType: FAILED,
         errors.PayloadMismatch: FAILED,
         errors.NewerVersion: UNCHECKED,
+        errors.Conflict: CONFLICT,
+        errors.ExpectationFailed: CONFLICT,
+        errors.KeyConflict: CONFLICT,
+        errors.GateDenied: FAILED,
+        errors.GateDefect: FAILED,
         errors.EventNotFound: FAILED,
         errors.SigningKeyError: KEY,
         errors.KeyRequired: KEY,
@@ -76,6 +83,7 @@ BY_EXCEPTION: Final[Mapping[type[BaseException], int]] = MappingProxyType(
         errors.StorePoisoned: FAILED,
         errors.UnsupportedFormat: UNCHECKED,
         errors.JournalDamaged: TAMPERED,
+        errors.MarkTimeout: FAILED,
         errors.JournalRewound: FAILED,
         errors.StorageError: FAILED,
         errors.StoragePermission: FAILED,

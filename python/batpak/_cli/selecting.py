@@ -11,7 +11,7 @@ from .kinds import FORMS, kind_argument
 if TYPE_CHECKING:
     import argparse
 
-_FILTERS: Final = ("entity", "entity_prefix", "scope", "kind", "category", "correlation", "after", "since")
+_FILTERS: Final = ("entity", "entity_prefix", "scope", "kind", "category", "correlation", "causation", "after", "since")
 _RANGE: Final = ("until", "before", "limit")
 
 
@@ -26,6 +26,12 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--correlation", metavar="ID", type=argument_types.identifier, help="only events with this correlation id"
+    )
+    parser.add_argument(
+        "--causation",
+        metavar="ID",
+        type=argument_types.identifier,
+        help="only events that name this one as their cause",
     )
     parser.add_argument(
         "--metadata",

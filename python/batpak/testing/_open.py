@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Unpack
 
+    from batpak._gates import Gate, GateMode
     from batpak._keys import SigningKey
     from batpak._schema import Registry
     from batpak._store import Durability, Visibility
@@ -36,6 +37,10 @@ class StoreOptions(TypedDict, total=False):
     rebuild_meta: bool
     index_metadata: Iterable[str] | None
     visibility: Visibility
+    idempotency_window: int
+    gates: Iterable[Gate]
+    gate_mode: GateMode
+    record_denials: bool
 
 
 def open_store(

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
-
 use crate::error::{Error, Result};
 use crate::frontier::Frontier;
 use crate::storage::StorageFile;
+use crate::sync::{Condvar, Mutex, yield_now};
+
+#[cfg(loom)]
+#[cfg(test)]
+mod model;
 
 /// How far the log was written, and where that is.
 #[derive(Clone, Debug)]
@@ -29,6 +32,8 @@ struct State {
     durable: u64,
     /// Whether somebody is syncing just now.
     syncing: bool,
+    /// How many threads slept until the last sync ended.
+    woken: usize,
     /// When the oldest unsynced write happened that the interval must serve.
     oldest: Option<Instant>,
     /// Whether somebody waits for a sync that the interval thread is to do now.
@@ -62,7 +67,16 @@ impl Commit {
         written: Written,
         durable: u64,
     ) -> Self {
-        let state = State { written, durable, syncing: false, oldest: None, asked: false, failed: None, stopping: false };
+        let state = State {
+            written,
+            durable,
+            syncing: false,
+            woken: 0,
+            oldest: None,
+            asked: false,
+            failed: None,
+            stopping: false,
+        };
         Self {
             state: Mutex::new(state),
             changed: Condvar::new(),
@@ -149,7 +163,7 @@ impl Commit {
     /// Everything up to `events` is durable. Called after a sync, never before it.
     fn advance(&self, state: &mut State, events: u64) {
         state.durable = state.durable.max(events);
-        self.changed.notify_all();
+        state.woken = self.changed.notify_all();
     }
 
     fn write_frontier(&self, written: &Written) -> Result<()> {
@@ -177,6 +191,12 @@ impl Commit {
             }
             if !state.syncing {
                 state.syncing = true;
+                if state.woken > 0 {
+                    // Those whom the last sync woke are about to write again: who has the processor first can be served too.
+                    drop(state);
+                    yield_now();
+                    state = self.state.lock();
+                }
                 // This sync serves every write so far; a later one starts its own interval.
                 state.oldest = None;
                 let goal = state.written.clone();

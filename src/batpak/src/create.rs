@@ -4,12 +4,12 @@ use crate::entropy;
 use crate::error::{Error, Result};
 use crate::frontier;
 use crate::heads;
+use crate::inner::Inner;
 use crate::meta;
 use crate::read;
 use crate::scan::{Ending, Scan};
 use crate::segment::{self, DIRECTORY, first_sequence_of};
 use crate::storage::{Mode, Storage, is_unfinished, missing_is_none, remove_if_there, write_whole};
-use crate::store::Inner;
 use crate::writer::Active;
 
 /// Far above the frame of event 0: a name, an id, a key, a signature.

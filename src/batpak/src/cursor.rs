@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::index::{Index, Location, Plan, Query};
+use crate::inner::{Inner, rewinds_since};
 use crate::read::{self, Event};
-use crate::store::{Inner, rewinds_since};
 
 /// An unlucky filter gives control back after so many events.
 const EXAMINED_MAX: u64 = 65_536;

@@ -5,11 +5,11 @@ use std::sync::atomic::Ordering;
 use crate::error::{Error, Result};
 use crate::index::runs::name_hash;
 use crate::index::{EntityHead, Field, Location};
+use crate::inner::Inner;
 use crate::read;
 use crate::receipt::{Committed, Receipt};
 use crate::scan::Scan;
 use crate::segment::{self, SEGMENT_HEADER_BYTES};
-use crate::store::Inner;
 
 /// What the next event of an entity chains to. Whatever an index file says is compared with the log before it is believed.
 pub(crate) fn entity_head(inner: &Inner, entity: &str) -> Result<Option<EntityHead>> {

@@ -5,10 +5,10 @@
 use crate::error::{Error, Result};
 use crate::history;
 use crate::index::Field;
+use crate::inner::Inner;
 use crate::proposal::{Item, Proposal};
 use crate::read;
 use crate::receipt::Receipt;
-use crate::store::Inner;
 
 /// The receipts of the events that this proposal would write a second time, in its order; `None` if all of it is new.
 pub(crate) fn known(inner: &Inner, proposal: &Proposal) -> Result<Option<Vec<Receipt>>> {

@@ -6,7 +6,6 @@
 
 #![deny(unsafe_code)]
 
-pub mod append;
 pub mod cache;
 pub mod catalog;
 pub mod clock;
@@ -46,23 +45,29 @@ pub mod verification;
 pub mod verify;
 pub mod wire;
 
+mod append;
+mod closing;
 mod commit;
 mod create;
 mod history;
 mod idempotency;
 mod indexer;
+mod inner;
 mod load;
 mod open;
 mod order;
 mod refresh;
 mod replay;
+mod sync;
 mod tail;
 mod tree;
+mod waiting;
 mod watch;
 mod writer;
 
+pub use append::Appended;
 pub use config::Config;
 pub use coordinate::Coordinate;
 pub use error::{Error, Result};
 pub use kind::Kind;
-pub use store::Store;
+pub use store::{Reference, Store};

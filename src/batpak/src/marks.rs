@@ -2,8 +2,8 @@
 
 use crate::clock::Hlc;
 use crate::error::Result;
+use crate::inner::Inner;
 use crate::read;
-use crate::store::Inner;
 
 /// How far an event can have come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,6 +21,7 @@ use crate::header::Promise;
 use crate::heads::{self, HeadWriter};
 use crate::index::Index;
 use crate::indexer::{self, Indexer};
+use crate::inner::Inner;
 use crate::load::{Loaded, Loading, ends_sealed, load};
 use crate::merkle::Tree;
 use crate::meta;
@@ -31,7 +32,7 @@ use crate::replay;
 use crate::report::OpenReport;
 use crate::segment;
 use crate::storage::{Mode, Storage, StorageFile, StorageLock, write_whole};
-use crate::store::{Inner, Store, elapsed_us};
+use crate::store::{Store, clock_ahead_us, elapsed_us};
 use crate::system::{self, Cut, Substrate, SystemEvent};
 use crate::tail::{missed_cuts, remove_leftovers, rewrite_unsynced, settle_tail};
 use crate::tree::SharedTree;
@@ -78,7 +79,7 @@ fn open_read_only(
     if let Some(flaw) = loaded.meta_flaw {
         return Err(flaw);
     }
-    let mut report = report_of(&loaded);
+    let mut report = report_of(&loaded, clock.as_ref());
     report.path_taken = "read_only";
     report.elapsed_us = elapsed_us(begun);
     let reader = Reader::new(&loaded);
@@ -111,11 +112,12 @@ fn open_read_only(
     Ok(Store { inner: Arc::new(inner), interval_thread: Mutex::new(None) })
 }
 
-fn report_of(loaded: &Loaded) -> OpenReport {
+fn report_of(loaded: &Loaded, clock: &dyn WallClock) -> OpenReport {
     let events = loaded.index.len();
     OpenReport {
         path_taken: "clean",
         events,
+        clock_ahead_us: clock_ahead_us(loaded.order.last_hlc, clock),
         durable_events: loaded.durable.min(events),
         segments: loaded.index.segments().len() as u64,
         indexes_rebuilt: (loaded.missing.len() + loaded.stale.len()) as u64,
@@ -138,7 +140,7 @@ fn open_writable(
     // 1. Read everything; a refusal changes nothing.
     let loading = Loading { mode: Mode::Write, keys: config.index_metadata.clone() };
     let mut loaded = load(&storage, &loading)?;
-    let mut report = report_of(&loaded);
+    let mut report = report_of(&loaded, clock.as_ref());
     // 2. The key is checked before a byte is written.
     let new_key = check_key(&config, &loaded.substrate, created)?;
     // 3. What a crashed writer left unfinished goes.

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::frontier;
 use crate::heads;
 use crate::index::{Index, Sealed, Tail};
+use crate::inner::Inner;
 use crate::load::{Loaded, Loading, load};
 use crate::order::Order;
 use crate::read;
@@ -15,7 +16,6 @@ use crate::replay::Replay;
 use crate::scan::Scan;
 use crate::segment::{self, SEGMENT_HEADER_BYTES};
 use crate::storage::{Mode, missing_is_none};
-use crate::store::Inner;
 
 /// How far a reader has come.
 #[derive(Debug)]

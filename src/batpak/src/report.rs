@@ -23,6 +23,8 @@ pub struct OpenReport {
     pub rewritten_bytes: u64,
     /// Bytes of a torn last entry of `checkpoints`.
     pub torn_head_bytes: u64,
+    /// How far the clock of the last event found was ahead of the wall clock: more than 0 if the wall clock went back since.
+    pub clock_ahead_us: u64,
     /// Whether the `frontier` file was missing or damaged.
     pub frontier_rebuilt: bool,
     /// Whether `journal.meta` was written anew.
@@ -50,6 +52,8 @@ pub struct Stats {
     pub scopes: u64,
     /// Distinct kinds.
     pub kinds: u64,
+    /// How far the clock of the last event is ahead of the wall clock: more than 0 after the wall clock went back.
+    pub clock_ahead_us: u64,
     /// Segment files.
     pub segments: u64,
     /// Bytes in them.

@@ -1,147 +1,38 @@
 //! One journal, open.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::{JoinHandle, ThreadId};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Instant;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
-use crate::append::{self, Appended, Parts};
+use crate::append::Appended;
 use crate::catalog::{HEADS_DIRECTORY, is_index};
-use crate::clock::WallClock;
-use crate::commit::Commit;
+use crate::clock::{Hlc, WallClock};
 use crate::config::Config;
 use crate::cursor::Cursor;
 use crate::entropy::Entropy;
-use crate::error::{Error, Result, StorageFailure};
+use crate::error::{Error, Result};
 use crate::event_id::EventId;
-use crate::files::Files;
 use crate::hash::proposal_commitment;
 use crate::header::Promise;
-use crate::heads::Reason;
 use crate::idempotency;
-use crate::index::{Field, Index, Query, Wanted};
+use crate::index::{Field, Query, Wanted};
 use crate::indexer::Indexer;
-use crate::marks::{self, Mark, Marks};
+use crate::inner::{Inner, rewinds_since};
+use crate::marks;
 use crate::proposal::Proposal;
 use crate::read::{self, Event};
 use crate::receipt::Receipt;
-use crate::refresh::Reader;
 use crate::report::{OpenReport, Stats};
-use crate::storage::{DiskStorage, Storage, StorageLock, missing_is_none};
-use crate::system::{Substrate, denied};
-use crate::tree::SharedTree;
+use crate::storage::{DiskStorage, missing_is_none};
+use crate::system::denied;
 use crate::value::Value;
 use crate::verification::Verification;
 use crate::verify;
-use crate::watch::Watch;
-use crate::writer::Writer;
-
-/// A reader that waits for another process's writes looks for them this often.
-const READER_LOOKS_EVERY: Duration = Duration::from_millis(10);
-
-/// What every part of an open store shares.
-#[derive(Debug)]
-pub(crate) struct Inner {
-    pub storage: Arc<dyn Storage>,
-    /// Segments open for reading.
-    pub files: Files,
-    pub clock: Arc<dyn WallClock>,
-    pub config: Config,
-    pub journal_id: [u8; 16],
-    pub entropy: Entropy,
-    /// From event 0.
-    pub name: String,
-    /// What the journal's own events say; open and a reader's refresh add to them.
-    pub substrate: RwLock<Substrate>,
-    /// Readers and the writer; locks itself.
-    pub index: Index,
-    pub tree: SharedTree,
-    /// `None` once closed, and in read-only stores.
-    pub writer: Mutex<Option<Writer>>,
-    /// `None` in read-only stores.
-    pub commit: Option<Commit>,
-    /// `None` in read-only stores.
-    pub indexer: Option<Indexer>,
-    /// In read-only stores: locked while one thread refreshes.
-    pub reader: Option<Mutex<Reader>>,
-    /// In read-only stores: how many events still stood after each rewind since open.
-    pub rewinds: Mutex<Vec<u64>>,
-    /// In read-only stores: number of events that were seen to be synced.
-    pub durable_seen: AtomicU64,
-    /// Given back at close.
-    pub lock: Mutex<Option<Box<dyn StorageLock>>>,
-    /// Told when more events were written.
-    pub watch: Watch,
-    /// Where only durable events are shown: for each thread that wrote and did not read since, how many events there were then.
-    pub unsettled: Mutex<HashMap<ThreadId, u64>>,
-    pub closed: AtomicBool,
-    pub forked: AtomicBool,
-    /// Of the process that opened it.
-    pub pid: u32,
-    pub report: OpenReport,
-}
-
-impl Inner {
-    pub(crate) fn parts(&self) -> Result<Parts<'_>> {
-        Ok(Parts {
-            storage: self.storage.as_ref(),
-            clock: self.clock.as_ref(),
-            entropy: &self.entropy,
-            files: &self.files,
-            index: &self.index,
-            inner: self,
-            tree: &self.tree,
-            commit: self.commit.as_ref().ok_or(Error::ReadOnly)?,
-            journal_id: self.journal_id,
-            segment_bytes: self.config.segment_bytes,
-        })
-    }
-
-    /// Writes a proposal.
-    pub(crate) fn append(&self, proposal: &Proposal) -> Result<Appended> {
-        let parts = self.parts()?;
-        let mut guard = self.writer.lock();
-        let writer = guard.as_mut().ok_or(Error::Closed)?;
-        let appended = append::append(&parts, writer, proposal)?;
-        drop(guard);
-        self.watch.tell();
-        if self.config.durable_only {
-            self.unsettled.lock().insert(std::thread::current().id(), appended.events());
-        }
-        Ok(appended)
-    }
-}
-
-impl Inner {
-    /// Number of events that readers may see.
-    pub(crate) fn visible(&self) -> u64 {
-        if self.config.durable_only { self.durable() } else { self.index.len() }
-    }
-
-    /// Number of events known synced.
-    pub(crate) fn durable(&self) -> u64 {
-        match &self.commit {
-            Some(commit) => commit.durable(),
-            None => self.durable_seen.load(Ordering::Acquire).min(self.index.len()),
-        }
-    }
-
-    /// Where only durable events are shown, a thread that reads sees its own all the same: they are synced first.
-    fn settle_own(&self) -> Result<()> {
-        let Some(commit) = self.commit.as_ref().filter(|_| self.config.durable_only) else { return Ok(()) };
-        let own = self.unsettled.lock().remove(&std::thread::current().id());
-        match own.map(|events| commit.wait(events, None)) {
-            // Reads go on after a failure; what was not synced stays out of sight.
-            None | Some(Ok(_) | Err(Error::Poisoned { .. })) => Ok(()),
-            Some(Err(error)) => Err(error),
-        }
-    }
-}
 
 /// What an event is named by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,12 +64,6 @@ impl fmt::Display for Reference {
     }
 }
 
-/// See `Store::rewinds`.
-pub(crate) fn rewinds_since(inner: &Inner, known: usize) -> (usize, Option<u64>) {
-    let rewinds = inner.rewinds.lock();
-    (rewinds.len(), rewinds.iter().skip(known).min().copied())
-}
-
 /// An open journal. Any number of threads may use it at the same time.
 #[derive(Debug)]
 pub struct Store {
@@ -195,12 +80,12 @@ impl Store {
     }
 
     /// Refuses a forked child before it touches any lock. The mark is set by the at-fork handler; a fork that went past it shows in the pid.
-    fn own(&self) -> Result<&Inner> {
+    pub(crate) fn own(&self) -> Result<&Inner> {
         if self.is_forked() { Err(Error::Forked) } else { Ok(&self.inner) }
     }
 
     /// Refuses a forked child, and a store that was closed.
-    fn usable(&self) -> Result<&Inner> {
+    pub(crate) fn usable(&self) -> Result<&Inner> {
         self.own()?;
         if self.inner.closed.load(Ordering::Acquire) {
             return Err(Error::Closed);
@@ -305,96 +190,11 @@ impl Store {
         }
     }
 
-    /// Starts the thread that syncs at intervals, unless it runs.
-    pub(crate) fn start_interval_thread(&self) -> Result<()> {
-        let mut thread = self.interval_thread.lock();
-        if thread.is_some() || self.is_closed() {
-            return Ok(());
-        }
-        let served = Arc::clone(&self.inner);
-        let interval = self.inner.config.interval;
-        let body = move || {
-            if let Some(commit) = &served.commit {
-                commit.serve_interval(interval, || drop(served.tree.catch_up(&served.index)));
-            }
-        };
-        let spawned = std::thread::Builder::new().name("batpak-interval".to_owned()).spawn(body);
-        *thread = Some(spawned.map_err(|error| {
-            Error::Storage(StorageFailure {
-                operation: "start the sync thread of",
-                path: self.inner.storage.describe(""),
-                errno: error.raw_os_error(),
-                kind: error.kind(),
-                message: error.to_string(),
-            })
-        })?);
-        Ok(())
-    }
-
-    /// Waits until so many events are durable, syncing if nobody else does. `false` after `timeout`.
-    pub fn wait_durable(&self, events: u64, timeout: Option<Duration>) -> Result<bool> {
-        // Closing makes everything durable: whoever waits for an event that exists learns that, and not that the store was closed.
-        let inner = self.own()?;
-        let commit = inner.commit.as_ref().ok_or(Error::ReadOnly)?;
-        // Nothing would ever make an event durable that does not exist.
-        if events > inner.index.len() {
-            return Err(Error::EventNotFound { reference: (events - 1).to_string() });
-        }
-        commit.wait(events, timeout)
-    }
-
-    /// How far events have come.
-    pub fn marks(&self) -> Result<Marks> {
-        marks::marks(self.usable()?)
-    }
-
-    /// Waits until so many events have reached a mark, and has them synced if that is what it takes. `false` after `timeout`.
-    /// A read-only store looks for what was written since.
-    pub fn wait_for(&self, mark: Mark, events: u64, timeout: Option<Duration>) -> Result<bool> {
-        let deadline = timeout.map(|timeout| Instant::now() + timeout);
-        let inner = self.usable()?;
-        let Some(commit) = &inner.commit else { return self.wait_as_reader(mark, events, deadline) };
-        // What does not exist yet is somebody else's to write.
-        let exists = || inner.index.len() >= events;
-        if !inner.watch.wait_until(deadline, || exists() || self.is_closed()) {
-            return Ok(false);
-        }
-        if !exists() {
-            return Err(Error::Closed);
-        }
-        if mark != Mark::Durable && !(mark == Mark::Visible && inner.config.durable_only) {
-            return Ok(true);
-        }
-        let Some(deadline) = deadline else { return commit.wait(events, None) };
-        // Who leads a sync is held by the disk; who has no more than so much time lets another thread lead.
-        self.start_interval_thread()?;
-        commit.wait_served(events, deadline)
-    }
-
-    fn wait_as_reader(&self, mark: Mark, events: u64, deadline: Option<Instant>) -> Result<bool> {
-        loop {
-            self.refresh()?;
-            let inner = self.usable()?;
-            let reached = match mark {
-                Mark::Accepted | Mark::Written => inner.index.len(),
-                Mark::Durable => inner.durable(),
-                Mark::Visible => inner.visible(),
-            };
-            if reached >= events {
-                return Ok(true);
-            }
-            let left =
-                deadline.map_or(READER_LOOKS_EVERY, |deadline| deadline.saturating_duration_since(Instant::now()));
-            if left.is_zero() {
-                return Ok(false);
-            }
-            std::thread::sleep(left.min(READER_LOOKS_EVERY));
-        }
-    }
-
     /// Number of events.
     pub fn events(&self) -> Result<u64> {
-        Ok(self.usable()?.visible())
+        let inner = self.usable()?;
+        inner.settle_own()?;
+        Ok(inner.visible())
     }
 
     /// Number of events known synced.
@@ -529,6 +329,9 @@ impl Store {
             entities: index.distinct(&Field::Entity)?,
             scopes: index.distinct(&Field::Scope)?,
             kinds: index.distinct(&Field::Kind)?,
+            clock_ahead_us: marks::marks(inner)?
+                .written
+                .map_or(0, |last| clock_ahead_us(last.hlc, inner.clock.as_ref())),
             segments: segments.len() as u64,
             log_bytes,
             index_bytes,
@@ -538,74 +341,11 @@ impl Store {
             read_only: inner.commit.is_none(),
         })
     }
-
-    /// Makes everything durable, writes the head, gives the lock back. The second call does nothing. After an error the store is closed
-    /// all the same, and what was not durable is in doubt.
-    pub fn close(&self) -> Result<()> {
-        if self.is_forked() {
-            return Ok(());
-        }
-        let mut writer = self.inner.writer.lock();
-        if self.inner.closed.swap(true, Ordering::AcqRel) {
-            return Ok(());
-        }
-        self.inner.watch.tell();
-        let outcome = writer.take().map_or(Ok(()), |mut writer| self.finish(&mut writer));
-        drop(writer);
-        if let Some(indexer) = &self.inner.indexer {
-            self.finish_indexes(indexer, outcome.is_ok());
-        }
-        if let Some(commit) = &self.inner.commit {
-            commit.stop();
-        }
-        if let Some(thread) = self.interval_thread.lock().take() {
-            // It panics nowhere; and if it did, the log is complete without it.
-            let _ = thread.join();
-        }
-        self.inner.files.close();
-        drop(self.inner.lock.lock().take());
-        outcome
-    }
-
-    /// Puts into files what the next open would otherwise have to read again.
-    fn finish_indexes(&self, indexer: &Indexer, clean: bool) {
-        indexer.stop();
-        let index = &self.inner.index;
-        if clean && index.first_collected().is_some() {
-            indexer.catch_up(index);
-        }
-        let span = index.tail_span();
-        let base = index.parts_from(span.segment).first().map_or(0, |part| part.span().end);
-        if clean && span.end.saturating_sub(base) > self.inner.config.unindexed_bytes.max(base / 8) {
-            indexer.save_tail(index);
-        }
-    }
-
-    fn finish(&self, writer: &mut Writer) -> Result<()> {
-        let parts = self.inner.parts()?;
-        parts.commit.check()?;
-        parts.commit.alone(|| writer.active.finish())?;
-        parts.commit.rotated(append::written(writer))?;
-        if writer.last_head_size < writer.next_sequence {
-            append::seal_head(parts.index, parts.tree, writer, Reason::Closed)?;
-        }
-        Ok(())
-    }
 }
 
-impl Drop for Store {
-    fn drop(&mut self) {
-        if self.is_forked() {
-            if let Some(indexer) = &self.inner.indexer {
-                indexer.forget_thread();
-            }
-            // The thread belongs to the parent.
-            std::mem::forget(self.interval_thread.lock().take());
-            return;
-        }
-        // Nobody is left to tell; what was written is in the operating system's hands, and the next open finds it.
-        let _ = self.close();
-    }
+/// How far a moment is ahead of the wall clock.
+pub(crate) fn clock_ahead_us(hlc: Hlc, clock: &dyn WallClock) -> u64 {
+    hlc.wall_us.saturating_sub(clock.now_us())
 }
 
 /// Milliseconds since `begun`, for reports.

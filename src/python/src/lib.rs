@@ -20,6 +20,8 @@ mod slots;
 mod store;
 mod testing;
 mod types;
+mod values;
+mod verify;
 
 /// The compiled half of batpak; its public classes are exported by the package.
 #[pyo3::pymodule]
@@ -43,7 +45,11 @@ mod _batpak {
     #[pymodule_export]
     use super::receipt::{ReceiptIterator, ReceiptSource, Receipts, receipt_from_bytes};
     #[pymodule_export]
-    use super::store::{CoreStore, decode_value, encode_value, verify_directory, verify_receipt};
+    use super::store::CoreStore;
     #[pymodule_export]
     use super::testing::{Faults, ManualClock, MemoryDisk};
+    #[pymodule_export]
+    use super::values::{decode_value, encode_value};
+    #[pymodule_export]
+    use super::verify::{verify_directory, verify_receipt};
 }

@@ -4,17 +4,12 @@ use std::cell::RefCell;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use batpak_core::append::Appended;
 use batpak_core::header::Promise;
 use batpak_core::index::Query;
 use batpak_core::marks::{Mark, Marks, Reached};
 use batpak_core::proposal::Proposal;
-use batpak_core::receipt::{Committed, Receipt};
-use batpak_core::store::Reference;
-use batpak_core::verification::Verification;
-use batpak_core::verify::receipt::alone;
-use batpak_core::{Config, Store};
-use parking_lot::Mutex;
+use batpak_core::receipt::Committed;
+use batpak_core::{Appended, Config, Reference, Store};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyString};
 
@@ -30,6 +25,7 @@ use crate::proposal::CoreProposal;
 use crate::query::{Ancestors, Events};
 use crate::receipt::{Batch, ReceiptSource, Receipts, of_frame, shapes};
 use crate::types::types;
+use crate::verify::{Signals, receipt_of, verdict};
 
 /// Waiting threads look for signals this often.
 const WAIT_SLICE: Duration = Duration::from_millis(100);
@@ -129,46 +125,6 @@ fn reference_of(py: Python<'_>, reference: &Bound<'_, PyAny>) -> PyResult<Refere
         plain(py, "InvalidInput", "an event is named by a UUID, its text, its 16 bytes, or an int sequence")
     })?;
     Ok(Reference::Id(id16(&uuid, "the event id")?))
-}
-
-/// A verdict as the dataclass of `batpak/_verification.py`.
-fn verdict<'py>(py: Python<'py>, verification: &Verification) -> PyResult<Bound<'py, PyAny>> {
-    let fields = pythonize::pythonize(py, verification)?;
-    let class = PyModule::import(py, "batpak._verification")?.getattr("Verification")?;
-    class.call_method1("_from_core", (fields,))
-}
-
-/// Asks, from a detached thread, whether a signal came; keeps the exception that says so.
-struct Signals {
-    raised: Mutex<Option<PyErr>>,
-}
-
-impl Signals {
-    const fn new() -> Self {
-        Self { raised: Mutex::new(None) }
-    }
-
-    fn came(&self) -> bool {
-        Python::attach(|py| match py.check_signals() {
-            Ok(()) => false,
-            Err(error) => {
-                *self.raised.lock() = Some(error);
-                true
-            }
-        })
-    }
-
-    /// The result, or the exception that a signal handler raised.
-    fn settle<T>(&self, result: PyResult<T>) -> PyResult<T> {
-        match self.raised.lock().take() {
-            Some(raised) => Err(raised),
-            None => result,
-        }
-    }
-}
-
-fn receipt_of(py: Python<'_>, source: &ReceiptSource) -> PyResult<Receipt> {
-    source.receipt().ok_or_else(|| plain(py, "InvalidReceipt", "the receipt is empty"))
 }
 
 #[pymethods]
@@ -539,49 +495,4 @@ impl CoreStore {
         }
         result
     }
-}
-
-/// Checks a receipt without a store; see `batpak.verify_receipt`.
-#[pyfunction]
-pub fn verify_receipt<'py>(
-    py: Python<'py>,
-    source: &ReceiptSource,
-    public_key: Option<&PublicKey>,
-    event: Option<&Event>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let receipt = receipt_of(py, source)?;
-    let key = public_key.map(|key| &key.core);
-    verdict(py, &mapped(py, alone(&receipt, key, event.map(|event| &event.core)))?)
-}
-
-/// Checks the journal in a directory without opening it; see `batpak.verify`.
-#[pyfunction]
-pub fn verify_directory<'py>(
-    py: Python<'py>,
-    #[pyo3(from_py_with = place_of)] path: Place,
-    public_key: Option<&PublicKey>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let signals = Signals::new();
-    let key = public_key.map(|key| &key.core);
-    let result = detached(py, || batpak_core::verify::directory(path.storage.as_ref(), key, &|| signals.came()));
-    verdict(py, &signals.settle(result)?)
-}
-
-/// Canonical bytes of a plain value.
-#[pyfunction]
-#[pyo3(signature = (value, *, allow_nonfinite))]
-pub fn encode_value<'py>(
-    py: Python<'py>,
-    value: &Bound<'py, PyAny>,
-    allow_nonfinite: bool,
-) -> PyResult<Bound<'py, PyBytes>> {
-    let mut out = Vec::new();
-    crate::encode::encode(value, "payload", &mut out, allow_nonfinite).map_err(|refusal| refusal.into_python(py))?;
-    Ok(PyBytes::new(py, &out))
-}
-
-/// The plain value that canonical bytes are. Raises InvalidEncoding for any other bytes.
-#[pyfunction]
-pub fn decode_value<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
-    crate::decode::decode(py, data)
 }

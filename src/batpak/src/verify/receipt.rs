@@ -4,10 +4,10 @@
 use crate::error::Result;
 use crate::hash::hex;
 use crate::header::Promise;
+use crate::inner::Inner;
 use crate::key::{PublicKey, statement};
 use crate::read::{self, Event};
 use crate::receipt::Receipt;
-use crate::store::Inner;
 use crate::verification::{Axis, Finding, Outcome, Verification};
 
 fn find(verdict: &mut Verification, axis: &'static str, code: &'static str, sequence: u64, message: &str) {
