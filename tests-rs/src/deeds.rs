@@ -6,7 +6,7 @@ use batpak_core::Appended;
 use batpak_core::error::{Error, Result};
 use batpak_core::hash::proposal_commitment;
 use batpak_core::header::Promise;
-use batpak_core::marks::{Mark, Reached};
+use batpak_core::marks::{Mark, MarkName};
 use batpak_core::proposal::{Expect, Proposal};
 use batpak_core::receipt::Receipt;
 use batpak_core::value::Value;
@@ -29,9 +29,9 @@ pub enum Deed {
     /// Gates refused an event.
     Denied(Promise),
     /// Waits until everything has come so far.
-    Wait(Mark),
+    Wait(MarkName),
     /// The same with a limit, so that the interval thread is asked to sync.
-    WaitServed(Mark),
+    WaitServed(MarkName),
     /// Asks again for all that was written or tried under keys.
     Retry,
 }
@@ -163,13 +163,13 @@ impl Witness {
         if promise == Promise::Always { self.sync(store) } else { Ok(()) }
     }
 
-    fn wait(&mut self, store: &Store, mark: Mark, timeout: Option<Duration>) -> Result<()> {
+    fn wait(&mut self, store: &Store, mark: MarkName, timeout: Option<Duration>) -> Result<()> {
         assert!(store.wait_for(mark, store.events()?, timeout)?, "a wait came back without an answer");
-        if mark == Mark::Durable {
+        if mark == MarkName::Durable {
             self.all_durable();
         }
         let marks = store.marks()?;
-        let count = |reached: Option<Reached>| reached.map_or(0, |reached| reached.sequence + 1);
+        let count = |reached: Option<Mark>| reached.map_or(0, |reached| reached.sequence + 1);
         assert!(count(marks.accepted) >= count(marks.written) && count(marks.written) >= count(marks.durable));
         assert!(count(marks.accepted) >= count(marks.visible));
         self.claimed = self.claimed.max(count(marks.durable));

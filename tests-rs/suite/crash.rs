@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use batpak_core::error::Result;
 use batpak_core::header::Promise;
-use batpak_core::marks::Mark;
+use batpak_core::marks::MarkName;
 use batpak_core::storage::{Effect, Fault, FaultyStorage, MemoryStorage, OPERATIONS, PendingWrite, Storage, Survival};
 use batpak_tests::clock::TestClock;
 use batpak_tests::crash_images::crash_images;
@@ -40,12 +40,12 @@ fn careful_life(storage: &Arc<dyn Storage>, witness: &mut Witness) -> Result<()>
         Deed::Keyed(Promise::Interval, 1, 40),
         Deed::Expecting(Promise::Manual, 30),
         Deed::Keyed(Promise::Manual, 3, 600),
-        Deed::Wait(Mark::Durable),
+        Deed::Wait(MarkName::Durable),
         Deed::Bypassed(Promise::Interval, 2, 300),
         Deed::Denied(Promise::Manual),
         // Does not fit: the segment is sealed with unsynced events in it.
         Deed::Keyed(Promise::Manual, 2, 1300),
-        Deed::Wait(Mark::Visible),
+        Deed::Wait(MarkName::Visible),
         Deed::Expecting(Promise::Always, 60),
         Deed::Retry,
     ];

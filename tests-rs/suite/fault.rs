@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use batpak_core::error::{Error, Result};
 use batpak_core::header::Promise;
-use batpak_core::marks::Mark;
+use batpak_core::marks::MarkName;
 use batpak_core::storage::{Effect, Fault, FaultyStorage, MemoryStorage, Storage};
 use batpak_core::{Config, Store};
 use batpak_tests::clock::TestClock;
@@ -52,15 +52,15 @@ fn careful_life(storage: &Arc<dyn Storage>, witness: &mut Witness) {
     let first = [
         Deed::Keyed(Promise::Interval, 1, 40),
         Deed::Expecting(Promise::Manual, 30),
-        Deed::Wait(Mark::Visible),
+        Deed::Wait(MarkName::Visible),
         Deed::Keyed(Promise::Manual, 3, 700),
-        Deed::Wait(Mark::Durable),
+        Deed::Wait(MarkName::Durable),
         Deed::Denied(Promise::Manual),
         Deed::Bypassed(Promise::Interval, 2, 300),
         Deed::Retry,
         // Does not fit: the segment is sealed with unsynced events in it.
         Deed::Keyed(Promise::Manual, 1, 2500),
-        Deed::Wait(Mark::Written),
+        Deed::Wait(MarkName::Written),
         Deed::Expecting(Promise::Always, 60),
     ];
     let second = [
@@ -68,9 +68,9 @@ fn careful_life(storage: &Arc<dyn Storage>, witness: &mut Witness) {
         Deed::Expecting(Promise::Interval, 1500),
         Deed::Bypassed(Promise::Manual, 1, 1800),
         Deed::Denied(Promise::Always),
-        Deed::Wait(Mark::Accepted),
+        Deed::Wait(MarkName::Accepted),
         Deed::Keyed(Promise::Always, 2, 200),
-        Deed::WaitServed(Mark::Durable),
+        Deed::WaitServed(MarkName::Durable),
         Deed::Retry,
     ];
     let clock = TestClock::new();

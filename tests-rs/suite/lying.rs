@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use batpak_core::error::Error;
 use batpak_core::header::Promise;
-use batpak_core::marks::Mark;
+use batpak_core::marks::MarkName;
 use batpak_core::receipt::Receipt;
 use batpak_core::storage::{MemoryStorage, PendingChange, PendingWrite, Storage, Survival};
 use batpak_core::verification::Finding;
@@ -23,7 +23,8 @@ fn betrayed(steps: &[Deed], close: bool) -> (MemoryStorage, Witness, u64) {
     let storage = LyingStorage::new(inner.clone());
     let mut witness = Witness::default();
     let store = witness.open(Arc::new(storage.clone()), &TestClock::new()).expect("open");
-    for deed in [Deed::Append(Promise::Always, 2, 100), Deed::Keyed(Promise::Manual, 2, 50), Deed::Wait(Mark::Durable)]
+    for deed in
+        [Deed::Append(Promise::Always, 2, 100), Deed::Keyed(Promise::Manual, 2, 50), Deed::Wait(MarkName::Durable)]
     {
         witness.act(&store, deed).expect("honest");
     }
@@ -43,7 +44,7 @@ const IN_ONE_SEGMENT: [Deed; 5] = [
     Deed::Append(Promise::Always, 1, 200),
     Deed::Keyed(Promise::Always, 2, 100),
     Deed::Expecting(Promise::Interval, 30),
-    Deed::Wait(Mark::Durable),
+    Deed::Wait(MarkName::Durable),
     Deed::Append(Promise::Manual, 1, 10),
 ];
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result, StorageFailure};
-use crate::marks::{self, Mark, Marks};
+use crate::marks::{self, MarkName, Marks};
 use crate::store::Store;
 
 /// A reader that waits for another process's writes looks for them this often.
@@ -56,7 +56,7 @@ impl Store {
 
     /// Waits until so many events have reached a mark, and has them synced if that is what it takes. `false` after `timeout`.
     /// A read-only store looks for what was written since.
-    pub fn wait_for(&self, mark: Mark, events: u64, timeout: Option<Duration>) -> Result<bool> {
+    pub fn wait_for(&self, mark: MarkName, events: u64, timeout: Option<Duration>) -> Result<bool> {
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
         let inner = self.usable()?;
         let Some(commit) = &inner.commit else { return self.wait_as_reader(mark, events, deadline) };
@@ -68,7 +68,7 @@ impl Store {
         if !exists() {
             return Err(Error::Closed);
         }
-        if mark != Mark::Durable && !(mark == Mark::Visible && inner.config.durable_only) {
+        if mark != MarkName::Durable && !(mark == MarkName::Visible && inner.config.durable_only) {
             return Ok(true);
         }
         let Some(deadline) = deadline else { return commit.wait(events, None) };
@@ -77,14 +77,14 @@ impl Store {
         commit.wait_served(events, deadline)
     }
 
-    fn wait_as_reader(&self, mark: Mark, events: u64, deadline: Option<Instant>) -> Result<bool> {
+    fn wait_as_reader(&self, mark: MarkName, events: u64, deadline: Option<Instant>) -> Result<bool> {
         loop {
             self.refresh()?;
             let inner = self.usable()?;
             let reached = match mark {
-                Mark::Accepted | Mark::Written => inner.index.len(),
-                Mark::Durable => inner.durable(),
-                Mark::Visible => inner.visible(),
+                MarkName::Accepted | MarkName::Written => inner.index.len(),
+                MarkName::Durable => inner.durable(),
+                MarkName::Visible => inner.visible(),
             };
             if reached >= events {
                 return Ok(true);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use batpak_core::header::Promise;
 use batpak_core::index::Query;
-use batpak_core::marks::{Mark, Marks, Reached};
+use batpak_core::marks::{Mark, MarkName, Marks};
 use batpak_core::proposal::Proposal;
 use batpak_core::receipt::Committed;
 use batpak_core::{Appended, Config, Reference, Store};
@@ -99,12 +99,12 @@ impl CoreStore {
 }
 
 /// How far an event can have come.
-fn mark_of(py: Python<'_>, text: &str) -> PyResult<Mark> {
+fn mark_of(py: Python<'_>, text: &str) -> PyResult<MarkName> {
     match text {
-        "accepted" => Ok(Mark::Accepted),
-        "written" => Ok(Mark::Written),
-        "durable" => Ok(Mark::Durable),
-        "visible" => Ok(Mark::Visible),
+        "accepted" => Ok(MarkName::Accepted),
+        "written" => Ok(MarkName::Written),
+        "durable" => Ok(MarkName::Durable),
+        "visible" => Ok(MarkName::Visible),
         _ => Err(plain(
             py,
             "InvalidInput",
@@ -240,18 +240,12 @@ impl CoreStore {
 
     /// Encodes one item, a Draft or a pair of coordinate and payload, and adds it to a proposal.
     #[pyo3(signature = (proposal, item, kind))]
-    fn push(
-        &self,
-        py: Python<'_>,
-        proposal: &CoreProposal,
-        item: &Bound<'_, PyAny>,
-        kind: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<()> {
+    fn push(&self, proposal: &CoreProposal, item: &Bound<'_, PyAny>, kind: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         // A buffer of its own: encoding runs the caller's code, which may append.
-        proposal.change(py, |proposal| push_item(item, kind, proposal, &self.context(), &mut Vec::new()))
+        proposal.change(|proposal| push_item(item, kind, proposal, &self.context(), &mut Vec::new()))
     }
 
-    /// Has a proposal, which is still empty, say that it is written past these gates.
+    /// Has a proposal say that it is written past these gates.
     fn bypass(
         &self,
         py: Python<'_>,
@@ -260,19 +254,19 @@ impl CoreStore {
         reason: &str,
         gates: Vec<String>,
     ) -> PyResult<()> {
-        proposal.change(py, |proposal| mapped(py, proposal.bypass(approver, reason, &gates, self.store.entropy())))
+        proposal.change(|proposal| mapped(py, proposal.bypass(approver, reason, &gates, self.store.entropy())))
     }
 
     /// The receipts of what a proposal would write a second time, or None.
     fn known(&self, py: Python<'_>, proposal: &CoreProposal) -> PyResult<Option<Receipts>> {
-        let proposal = proposal.taken(py)?;
+        let proposal = proposal.read()?;
         let known = detached(py, || self.store.known(&proposal))?;
         Ok(known.map(|receipts| self.receipts(py, Batch::Known(receipts))))
     }
 
     /// Writes a proposal as one frame.
     fn commit(&self, py: Python<'_>, proposal: &CoreProposal) -> PyResult<Receipts> {
-        let batch = self.write(py, &*proposal.taken(py)?)?;
+        let batch = self.write(py, &*proposal.read()?)?;
         Ok(self.receipts(py, batch))
     }
 
@@ -286,7 +280,7 @@ impl CoreStore {
         let mut bytes = Vec::new();
         encode(verdicts, "verdicts", &mut bytes, false).map_err(|refusal| refusal.into_python(py))?;
         let verdicts = mapped(py, batpak_core::value::Value::decode(&bytes))?;
-        let proposal = proposal.taken(py)?;
+        let proposal = proposal.read()?;
         let opening = mapped(py, proposal.opening(self.store.entropy()))?;
         let appended = detached(py, || self.store.deny(&proposal, &opening, verdicts))?;
         let written = self.written(py, appended, &proposal)?;
@@ -324,7 +318,7 @@ impl CoreStore {
     /// The last event of each mark, or None: accepted, written, durable, visible, each (sequence, hlc).
     fn marks<'py>(&self, py: Python<'py>) -> PyResult<[Point<'py>; 4]> {
         let Marks { accepted, written, durable, visible } = detached(py, || self.store.marks())?;
-        let reached = |reached: Option<Reached>| {
+        let reached = |reached: Option<Mark>| {
             reached.map(|reached| Ok::<_, PyErr>((reached.sequence, shapes(py)?.hlc(py, reached.hlc)?))).transpose()
         };
         Ok([reached(accepted)?, reached(written)?, reached(durable)?, reached(visible)?])
