@@ -413,7 +413,7 @@ def test_an_index_and_a_run_written_out(tmp_path: Path) -> None:
         ("scope", numbers(6), [b"batpak"], [bitmap(0, 1, 2, 3)]),
         ("kind", numbers(2, 4), [b"\x00\x01", b"\x10\x01"], [bitmap(0), bitmap(1, 2, 3)]),
         ("correlation_id", b"", [], []),
-        ("causation_id", b"", [], []),
+        ("causation_id", numbers(16), [b"\x09" * 16], [bitmap(0, 1, 2, 3)]),
         ("idempotency_key", b"", [], []),
         ("metadata:k", numbers(1), [b"v"], [bitmap(0, 1, 2, 3)]),
         ("metadata:none", b"", [], []),

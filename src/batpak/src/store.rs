@@ -23,7 +23,6 @@ use crate::idempotency;
 use crate::index::{Field, Query, Wanted};
 use crate::indexer::Indexer;
 use crate::inner::{Inner, rewinds_since};
-use crate::marks;
 use crate::proposal::Proposal;
 use crate::read::{self, Event};
 use crate::receipt::Receipt;
@@ -177,10 +176,15 @@ impl Store {
         Ok(inner.visible())
     }
 
-    /// Reads; if bytes are not what they were, a read-only store looks whether recovery cut them, and says so.
+    /// Reads, this thread's own writes included.
     fn reading<T>(&self, work: impl Fn(&Inner) -> Result<T>) -> Result<T> {
+        self.usable()?.settle_own()?;
+        self.as_it_stands(work)
+    }
+
+    /// Reads; if bytes are not what they were, a read-only store looks whether recovery cut them, and says so.
+    pub(crate) fn as_it_stands<T>(&self, work: impl Fn(&Inner) -> Result<T>) -> Result<T> {
         let inner = self.usable()?;
-        inner.settle_own()?;
         match (work(inner), &inner.reader) {
             (Err(Error::Damaged { .. }), Some(reader)) => {
                 reader.lock().refresh(inner)?;
@@ -329,9 +333,7 @@ impl Store {
             entities: index.distinct(&Field::Entity)?,
             scopes: index.distinct(&Field::Scope)?,
             kinds: index.distinct(&Field::Kind)?,
-            clock_ahead_us: marks::marks(inner)?
-                .written
-                .map_or(0, |last| clock_ahead_us(last.hlc, inner.clock.as_ref())),
+            clock_ahead_us: self.marks()?.written.map_or(0, |last| clock_ahead_us(last.hlc, inner.clock.as_ref())),
             segments: segments.len() as u64,
             log_bytes,
             index_bytes,

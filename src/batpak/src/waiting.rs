@@ -51,7 +51,7 @@ impl Store {
 
     /// How far events have come.
     pub fn marks(&self) -> Result<Marks> {
-        marks::marks(self.usable()?)
+        self.as_it_stands(marks::marks)
     }
 
     /// Waits until so many events have reached a mark, and has them synced if that is what it takes. `false` after `timeout`.
