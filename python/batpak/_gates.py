@@ -147,14 +147,8 @@ def gate_name(gate: Gate) -> str:
     return _kept(type(gate).__name__, _NAME_MAX)
 
 
-class _Asking(threading.local):
-    """The stores whose gates this thread is asking."""
-
-    def __init__(self) -> None:
-        self.stores: set[int] = set()
-
-
-_asking = _Asking()
+asking: Final[dict[int, list[int]]] = {}
+"""By thread, the stores whose gates it is asking just now; empty but while a gate decides."""
 
 
 class Gating:
@@ -182,7 +176,8 @@ class Gating:
         """
         verdicts: list[Verdict] = []
         cause: Exception | None = None
-        _asking.stores.add(id(core))
+        stores = asking.setdefault(threading.get_ident(), [])
+        stores.append(id(core))
         try:
             for gate in (*self.gates, *more):
                 verdict, error = _ask(gate, seen)
@@ -191,7 +186,9 @@ class Gating:
                 if verdict.decision != "permit" and self.mode == "first":
                     break
         finally:
-            _asking.stores.discard(id(core))
+            stores.pop()
+            if not stores:
+                del asking[threading.get_ident()]
         refusals = [verdict for verdict in verdicts if verdict.decision != "permit"]
         if refusals:
             self._refuse(core, proposal, tuple(verdicts), refusals, cause)
@@ -226,7 +223,7 @@ def checked(gates: Iterable[Gate]) -> tuple[Gate, ...]:
 
 def refuse_inside_gate(core: CoreStore) -> None:
     """Refuse a write that a gate attempts on the store that it guards: it would be asked about itself."""
-    if id(core) in _asking.stores:
+    if id(core) in asking.get(threading.get_ident(), ()):
         raise InvalidInput("a gate may not write to the store that it guards; return a batpak.Deny, or None to permit")
 
 

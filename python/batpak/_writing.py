@@ -10,7 +10,7 @@ from batpak._errors import InvalidInput, MarkTimeout
 from batpak._expect import ANY
 from batpak._filters import SEQUENCE_MAX, number
 from batpak._frontier import Frontier, Mark, checked_mark, seconds_of, waiting
-from batpak._gates import Bypass, checked, gate_name, refuse_inside_gate
+from batpak._gates import Bypass, asking, checked, gate_name, refuse_inside_gate
 from batpak._outbox import Outbox
 from batpak._proposal import Proposal, Proposed
 from batpak._reaction import Reaction
@@ -138,7 +138,8 @@ class Writing(Reading):
             StoreClosed, StoreReadOnly, ForkedStore: this store cannot be written to.
             KeyboardInterrupt: during the wait for the sync; the event exists, see ``last_receipt``.
         """
-        seconds = waiting(reach, timeout)
+        waits = reach is not None or timeout is not None
+        seconds = waiting(reach, timeout) if waits else None
         if gates is not None or bypass is not None or self._gating.gates:
             draft = Draft(
                 coordinate,
@@ -159,7 +160,8 @@ class Writing(Reading):
             known = _payloads.dict_type(self._registry, kind, version)
             if known is not None:
                 payload, version = known.to_plain(payload), known.version
-        refuse_inside_gate(self._core)
+        if asking:
+            refuse_inside_gate(self._core)
         receipt = self._core.append(
             coordinate,
             payload,
@@ -173,7 +175,8 @@ class Writing(Reading):
             expect,
             key,
         )
-        self._reach((receipt,), reach, seconds)
+        if waits:
+            self._reach((receipt,), reach, seconds)
         return receipt
 
     def append_batch(
