@@ -76,7 +76,7 @@ impl Witness {
             let frame = attempt.frame(&found);
             let proposal = attempt.proposal(store, Promise::Manual).unwrap_or_else(|error| fail(error));
             let (known, answer) = match store.append(&proposal).unwrap_or_else(|error| fail(error)) {
-                Appended::Known(receipts) => (true, Answer::known(&receipts)),
+                Appended::Known(events) => (true, Answer::known(&events)),
                 Appended::Written(committed) => (false, Answer::of(&committed, proposal.leading())),
             };
             let receipts = answer.receipts;

@@ -8,7 +8,6 @@ use batpak_core::hash::proposal_commitment;
 use batpak_core::header::Promise;
 use batpak_core::marks::{Mark, MarkName};
 use batpak_core::proposal::{Expect, Proposal};
-use batpak_core::receipt::Receipt;
 use batpak_core::value::Value;
 use batpak_core::{Kind, Store};
 
@@ -184,16 +183,18 @@ impl Witness {
             let proposal = attempt.proposal(store, Promise::Manual)?;
             let appended = store.append(&proposal)?;
             match (&attempt.answer, appended) {
-                (Some(answer), Appended::Known(receipts)) => {
-                    let again: Vec<Vec<u8>> = receipts.iter().map(Receipt::encode).collect();
-                    assert!(again == answer.receipts, "attempt {number} got other receipts at its retry");
+                (Some(answer), Appended::Known(events)) => {
+                    assert!(
+                        Answer::known(&events).receipts == answer.receipts,
+                        "attempt {number} got other receipts at its retry"
+                    );
                 }
                 (Some(_), Appended::Written(_)) => panic!("attempt {number} was written twice"),
                 (None, Appended::Written(committed)) => {
                     self.answered(number, Answer::of(&committed, proposal.leading()));
                 }
                 // The failure came after the write: the receipt is as good as the first one would have been.
-                (None, Appended::Known(receipts)) => self.answered(number, Answer::known(&receipts)),
+                (None, Appended::Known(events)) => self.answered(number, Answer::known(&events)),
             }
         }
         Ok(())

@@ -7,7 +7,7 @@ use batpak_core::error::Result;
 use batpak_core::hash::{Hash, hex};
 use batpak_core::proposal::Expect;
 use batpak_core::read::Event;
-use batpak_core::receipt::{Committed, Receipt};
+use batpak_core::receipt::{Committed, Receipt, Stored};
 use batpak_core::storage::Storage;
 use batpak_core::{Config, Kind, Store};
 
@@ -60,11 +60,16 @@ impl Answer {
     /// To a proposal whose first `leading` events are the journal's own.
     pub(crate) fn of(committed: &Committed, leading: usize) -> Self {
         let receipts = (leading..committed.len()).map(|index| committed.receipt(index).expect("it has one"));
-        Self::known(&receipts.collect::<Vec<_>>())
+        Self::from_receipts(&receipts.collect::<Vec<_>>())
     }
 
     /// That these are the receipts of.
-    pub(crate) fn known(receipts: &[Receipt]) -> Self {
+    pub(crate) fn known(events: &[Stored]) -> Self {
+        let receipts = events.iter().map(|event| event.receipt().expect("it is in its frame"));
+        Self::from_receipts(&receipts.collect::<Vec<_>>())
+    }
+
+    fn from_receipts(receipts: &[Receipt]) -> Self {
         Self {
             first_sequence: receipts[0].first_sequence,
             hashes: receipts.iter().map(Receipt::event_hash).collect(),

@@ -1,6 +1,7 @@
 //! Every documented maximum, at the limit and one past it; what is refused is refused before anything is written.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use batpak_core::error::{Error, Result};
 use batpak_core::header::{Encoding, Promise};
@@ -8,7 +9,7 @@ use batpak_core::proposal::{Causation, Expect, NewEvent, Proposal};
 use batpak_core::receipt::Committed;
 use batpak_core::storage::MemoryStorage;
 use batpak_core::value::Value;
-use batpak_core::{Config, Coordinate, Kind, Store};
+use batpak_core::{Appended, Config, Coordinate, Kind, Store};
 use batpak_tests::journal::{KIND, at, config, events, files, open, verify, write};
 
 /// A new event with nothing in it.
@@ -122,6 +123,26 @@ fn private_metadata_has_at_most_65536_bytes() {
     append(&store, &NewEvent { private: &fits, ..plain(&coordinate, &metadata) }).expect("append");
     assert_eq!(store.get(1).expect("it is there").private(), fits);
     reads_back(&storage, &store, 1);
+}
+
+#[test]
+fn the_largest_batch_is_retried_as_one_frame() {
+    let (_, store) = begun();
+    let (coordinate, metadata) = (at("a", "s"), BTreeMap::new());
+    let event = plain(&coordinate, &metadata);
+    let mut proposal = store.propose(Some(Promise::Manual)).expect("open");
+    for number in 0..65_536_u32 {
+        let key = number.to_be_bytes();
+        proposal.push(&NewEvent { key: Some(&key), ..event }, store.entropy()).expect("it fits");
+    }
+    let written = store.append(&proposal).expect("append").written().expect("its keys are new");
+    let Appended::Known(events) = store.append(&proposal).expect("retry") else { panic!("written twice") };
+    assert_eq!(events.len(), 65_536);
+    // The frame is read once, not once for each event.
+    assert!(events.iter().all(|event| Arc::ptr_eq(&event.frame, &events[0].frame)));
+    for index in [0, 1, 40_000, 65_535] {
+        assert_eq!(events[index].receipt(), written.receipt(index));
+    }
 }
 
 #[test]

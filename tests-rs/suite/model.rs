@@ -324,12 +324,13 @@ impl World {
         if written.iter().any(Option::is_some) {
             let same = written.iter().zip(items).all(|(known, item)| known.is_some_and(|known| known.was(item)));
             match outcome {
-                Ok(Appended::Known(receipts)) if same => {
-                    for (receipt, known) in receipts.iter().zip(&written) {
+                Ok(Appended::Known(events)) if same => {
+                    for (event, known) in events.iter().zip(&written) {
+                        let receipt = event.receipt().expect("it is in its frame");
                         assert_eq!(receipt.fields().expect("a receipt").stamp.event_id, known.expect("same").id);
-                        assert!(store.verify_receipt(receipt, None).expect("verify").ok());
+                        assert!(store.verify_receipt(&receipt, None).expect("verify").ok());
                     }
-                    assert_eq!(receipts.len(), items.len());
+                    assert_eq!(events.len(), items.len());
                 }
                 Err(Error::KeyConflict { .. }) if !same => {}
                 other => panic!("same: {same}, {other:?}"),

@@ -22,7 +22,7 @@ use crate::inner::Inner;
 use crate::key::statement;
 use crate::merkle;
 use crate::proposal::{Causation, Item, Proposal};
-use crate::receipt::{Committed, Receipt};
+use crate::receipt::{Committed, Stored};
 use crate::segment::SEGMENT_HEADER_BYTES;
 use crate::storage::Storage;
 use crate::tree::SharedTree;
@@ -55,8 +55,8 @@ struct Placed {
 pub enum Appended {
     /// The events are in the log.
     Written(Committed),
-    /// They were in the log before, under the same keys: their receipts, in the order of the proposal.
-    Known(Vec<Receipt>),
+    /// They were in the log before, under the same keys, in the order of the proposal.
+    Known(Vec<Stored>),
 }
 
 impl Appended {
@@ -74,7 +74,7 @@ impl Appended {
     pub fn events(&self) -> u64 {
         match self {
             Self::Written(committed) => committed.first_sequence + committed.len() as u64,
-            Self::Known(receipts) => receipts.iter().map(|receipt| receipt.sequence() + 1).max().unwrap_or(0),
+            Self::Known(events) => events.iter().map(|event| event.sequence() + 1).max().unwrap_or(0),
         }
     }
 }
@@ -84,8 +84,8 @@ pub(crate) fn append(parts: &Parts<'_>, writer: &mut Writer, proposal: &Proposal
     // 1. An earlier failure left the log in doubt: nothing more is written. What was written before under the same keys is not
     //    written again. A crash here changes nothing.
     parts.commit.check()?;
-    if let Some(receipts) = idempotency::known(parts.inner, proposal)? {
-        return Ok(Appended::Known(receipts));
+    if let Some(events) = idempotency::known(parts.inner, proposal)? {
+        return Ok(Appended::Known(events));
     }
     // 2. Stamp, chain and hash every event into the writer's buffer. Nothing of the writer changes but its buffer.
     let mut buffer = std::mem::take(&mut writer.buffer);

@@ -7,7 +7,7 @@ use crate::index::runs::name_hash;
 use crate::index::{EntityHead, Field, Location};
 use crate::inner::Inner;
 use crate::read;
-use crate::receipt::{Committed, Receipt};
+use crate::receipt::Committed;
 use crate::scan::Scan;
 use crate::segment::{self, SEGMENT_HEADER_BYTES};
 
@@ -59,25 +59,31 @@ fn last_sequence(inner: &Inner, entity: &str) -> Result<Option<u64>> {
     }
 }
 
-/// The receipt that was given for an event: read from its frame, never signed again.
-pub(crate) fn receipt(inner: &Inner, sequence: u64) -> Result<Receipt> {
+/// The frame that an event was written in, as its receipt needs it: read from the log, never signed again.
+pub(crate) fn frame(inner: &Inner, sequence: u64) -> Result<Committed> {
     let (first, frame_at) = frame_of(inner, sequence)?;
     let path = segment::path(first.segment);
     let name = inner.storage.describe(&path);
-    let damaged = || Error::Damaged {
-        file: name.clone(),
-        offset: frame_at,
-        sequence: Some(first.sequence),
-        reason: "the frame changed on disk since it was written".to_owned(),
-    };
     let mut scan = Scan::begin(inner.files.segment(first.segment)?, &name, first.segment)?;
     scan.resume_at(frame_at);
-    let frame = scan.next_frame()?.ok_or_else(damaged)?;
-    let committed = Committed::of_frame(inner.journal_id, first.sequence, &frame).map_err(|_| damaged())?;
-    let index = usize::try_from(sequence - first.sequence).map_err(|_| damaged())?;
-    let fits = committed.stamps.get(index).is_some_and(|stamp| stamp.sequence == sequence)
-        && committed.hashes.get(index) == Some(&inner.index.hash_of(sequence)?);
-    committed.receipt(index).filter(|_| fits).ok_or_else(damaged)
+    let found = scan.next_frame()?.map(|frame| Committed::of_frame(inner.journal_id, first.sequence, &frame));
+    found.and_then(Result::ok).ok_or_else(|| changed(inner, &first))
+}
+
+/// The place of an event in its frame, if it is the event that the index knows.
+pub(crate) fn index_in(inner: &Inner, frame: &Committed, sequence: u64) -> Result<usize> {
+    let location = inner.index.location(sequence)?;
+    let index = frame.index_of(sequence).filter(|index| frame.hashes.get(*index) == Some(&location.hash));
+    index.ok_or_else(|| changed(inner, &location))
+}
+
+fn changed(inner: &Inner, location: &Location) -> Error {
+    Error::Damaged {
+        file: inner.storage.describe(&segment::path(location.segment)),
+        offset: location.offset,
+        sequence: Some(location.sequence),
+        reason: "the frame changed on disk since it was written".to_owned(),
+    }
 }
 
 /// The first event of the frame that holds this one, and the frame's own first byte: records of a frame adjoin, and between two

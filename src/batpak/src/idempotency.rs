@@ -2,29 +2,35 @@
 //!
 //! The key's hash is in the header, so it is as durable and as atomic as the event; the index finds it.
 
+use std::sync::Arc;
+
 use crate::error::{Error, Result};
 use crate::history;
 use crate::index::Field;
 use crate::inner::Inner;
 use crate::proposal::{Item, Proposal};
 use crate::read;
-use crate::receipt::Receipt;
+use crate::receipt::Stored;
 
-/// The receipts of the events that this proposal would write a second time, in its order; `None` if all of it is new.
-pub(crate) fn known(inner: &Inner, proposal: &Proposal) -> Result<Option<Vec<Receipt>>> {
+/// The events that this proposal would write a second time, in its order; `None` if all of it is new.
+pub(crate) fn known(inner: &Inner, proposal: &Proposal) -> Result<Option<Vec<Stored>>> {
     let items = proposal.own_items();
-    let mut receipts = Vec::new();
+    let mut events: Vec<Stored> = Vec::new();
     for (position, item) in items.iter().enumerate() {
         let Some(sequence) = written_under(inner, item)? else { continue };
         check_same(inner, proposal, item, sequence)?;
-        receipts.push(history::receipt(inner, sequence)?);
-        if receipts.len() <= position {
+        // A batch that is retried was one frame: it is read once.
+        let same = events.last().and_then(|last| last.frame.index_of(sequence).map(|_| Arc::clone(&last.frame)));
+        let frame = same.map_or_else(|| history::frame(inner, sequence).map(Arc::new), Ok)?;
+        let index = history::index_in(inner, &frame, sequence)?;
+        events.push(Stored { frame, index });
+        if events.len() <= position {
             return Err(partly(sequence));
         }
     }
-    match receipts.last() {
+    match events.last() {
         None => Ok(None),
-        Some(_) if receipts.len() == items.len() => Ok(Some(receipts)),
+        Some(_) if events.len() == items.len() => Ok(Some(events)),
         Some(last) => Err(partly(last.sequence())),
     }
 }

@@ -25,6 +25,9 @@ use crate::tree::SharedTree;
 use crate::watch::Watch;
 use crate::writer::Writer;
 
+/// So many threads' writes are remembered before those are forgotten that are synced.
+const UNSETTLED_MAX: usize = 256;
+
 /// What every part of an open store shares.
 #[derive(Debug)]
 pub(crate) struct Inner {
@@ -92,7 +95,13 @@ impl Inner {
         drop(guard);
         self.watch.tell();
         if self.config.durable_only {
-            self.unsettled.lock().insert(std::thread::current().id(), appended.events());
+            let mut unsettled = self.unsettled.lock();
+            if unsettled.len() >= UNSETTLED_MAX {
+                // Threads that ended, as a rule; what is synced needs no wait.
+                let durable = self.durable();
+                unsettled.retain(|_, events| *events > durable);
+            }
+            unsettled.insert(std::thread::current().id(), appended.events());
         }
         Ok(appended)
     }

@@ -1,5 +1,7 @@
 //! A receipt: evidence of what was accepted, portable and without a store (FORMAT.md section 11).
 
+use std::sync::Arc;
+
 use crate::error::{Error, Result};
 use crate::frame::{FrameSignature, decode_body};
 use crate::hash::{Hash, event_hash};
@@ -55,6 +57,13 @@ impl Committed {
         Ok(committed)
     }
 
+    /// The place of an event among these, if it is one of them.
+    #[must_use]
+    pub fn index_of(&self, sequence: u64) -> Option<usize> {
+        let index = usize::try_from(sequence.checked_sub(self.first_sequence)?).ok()?;
+        (self.stamps.get(index)?.sequence == sequence).then_some(index)
+    }
+
     /// Number of events.
     #[must_use]
     pub const fn len(&self) -> usize {
@@ -87,6 +96,29 @@ impl Committed {
             path: merkle::path(&self.hashes, index),
             signature: self.signature,
         })
+    }
+}
+
+/// One event of a frame that is in the log: its receipt is made when it is asked for.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The frame.
+    pub frame: Arc<Committed>,
+    /// The event's place in it.
+    pub index: usize,
+}
+
+impl Stored {
+    /// The event's sequence.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.frame.first_sequence + self.index as u64
+    }
+
+    /// Its receipt, complete with its path.
+    #[must_use]
+    pub fn receipt(&self) -> Option<Receipt> {
+        self.frame.receipt(self.index)
     }
 }
 

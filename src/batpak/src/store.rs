@@ -25,7 +25,7 @@ use crate::indexer::Indexer;
 use crate::inner::{Inner, rewinds_since};
 use crate::proposal::Proposal;
 use crate::read::{self, Event};
-use crate::receipt::Receipt;
+use crate::receipt::Stored;
 use crate::report::{OpenReport, Stats};
 use crate::storage::{DiskStorage, missing_is_none};
 use crate::system::denied;
@@ -130,9 +130,9 @@ impl Store {
         Ok(appended)
     }
 
-    /// The receipts of what a proposal would write a second time, as `append` gives them; `None` if it is new. For whoever must know
+    /// What a proposal would write a second time, as `append` gives it; `None` if it is new. For whoever must know
     /// before the gates are asked.
-    pub fn known(&self, proposal: &Proposal) -> Result<Option<Vec<Receipt>>> {
+    pub fn known(&self, proposal: &Proposal) -> Result<Option<Vec<Stored>>> {
         idempotency::known(self.usable()?, proposal)
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use batpak_core::clock::Hlc;
 use batpak_core::header::Stamp;
-use batpak_core::receipt::{Committed, Receipt};
+use batpak_core::receipt::{Committed, Receipt, Stored};
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -137,18 +137,14 @@ pub fn of_frame<'py>(
     build(py, journal_id.bind(py).clone(), stamp, hash, frame.signature.as_ref(), behind)
 }
 
-/// A receipt that stands for itself.
-pub fn portable(py: Python<'_>, receipt: Receipt) -> PyResult<Bound<'_, PyAny>> {
+/// The receipt in portable bytes. Raises InvalidReceipt when they are anything else.
+#[pyfunction]
+pub fn receipt_from_bytes<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    let receipt = mapped(py, Receipt::decode(data))?;
     let fields = mapped(py, receipt.fields())?;
     let (stamp, journal_id) = (fields.stamp, shapes(py)?.uuid(py, &fields.journal_id)?);
     let (hash, signature) = (receipt.event_hash(), receipt.signature);
     build(py, journal_id, &stamp, &hash, signature.as_ref(), Behind::Portable(Box::new(receipt)))
-}
-
-/// The receipt in portable bytes. Raises InvalidReceipt when they are anything else.
-#[pyfunction]
-pub fn receipt_from_bytes<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
-    portable(py, mapped(py, Receipt::decode(data))?)
 }
 
 /// What the receipts of a batch are made from.
@@ -156,7 +152,7 @@ pub enum Batch {
     /// A frame that was just written, but for so many of the journal's own events at its front.
     Frame(Arc<Committed>, usize),
     /// Events that were written before, under the same keys.
-    Known(Vec<Receipt>),
+    Known(Vec<Stored>),
 }
 
 /// The receipts of a batch, made when they are looked at: a sequence of AppendReceipt, in the order of the batch.
@@ -173,9 +169,10 @@ impl Receipts {
     pub fn at<'py>(&self, py: Python<'py>, position: usize) -> PyResult<Bound<'py, PyAny>> {
         match &self.batch {
             Batch::Frame(frame, leading) => of_frame(py, &self.journal_id, frame, position.saturating_add(*leading)),
-            Batch::Known(receipts) => {
-                let receipt = receipts.get(position).cloned();
-                portable(py, receipt.ok_or_else(|| PyIndexError::new_err("receipt index out of range"))?)
+            Batch::Known(events) => {
+                let Stored { frame, index } =
+                    events.get(position).ok_or_else(|| PyIndexError::new_err("receipt index out of range"))?;
+                of_frame(py, &self.journal_id, frame, *index)
             }
         }
     }
@@ -186,7 +183,7 @@ impl Receipts {
     fn __len__(&self) -> usize {
         match &self.batch {
             Batch::Frame(frame, leading) => frame.len() - leading,
-            Batch::Known(receipts) => receipts.len(),
+            Batch::Known(events) => events.len(),
         }
     }
 
@@ -216,7 +213,7 @@ impl Receipts {
                     (frame.first_sequence + *leading as u64, frame.first_sequence + frame.len() as u64);
                 format!("<Receipts of events {first} to {}>", after - 1)
             }
-            Batch::Known(receipts) => format!("<Receipts of {} events that were written before>", receipts.len()),
+            Batch::Known(events) => format!("<Receipts of {} events that were written before>", events.len()),
         }
     }
 

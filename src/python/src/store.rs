@@ -77,7 +77,7 @@ impl CoreStore {
                 LAST.with_borrow_mut(|last| *last = Some((Arc::downgrade(&self.store), Arc::clone(&committed))));
                 Batch::Frame(committed, proposal.leading())
             }
-            Appended::Known(receipts) => Batch::Known(receipts),
+            Appended::Known(events) => Batch::Known(events),
         };
         if proposal.promise() == Promise::Always {
             self.wait(py, events)?;
@@ -261,7 +261,7 @@ impl CoreStore {
     fn known(&self, py: Python<'_>, proposal: &CoreProposal) -> PyResult<Option<Receipts>> {
         let proposal = proposal.read()?;
         let known = detached(py, || self.store.known(&proposal))?;
-        Ok(known.map(|receipts| self.receipts(py, Batch::Known(receipts))))
+        Ok(known.map(|events| self.receipts(py, Batch::Known(events))))
     }
 
     /// Writes a proposal as one frame.
