@@ -57,13 +57,14 @@ def test_a_denial_is_an_event_with_a_receipt(path: Path, key: batpak.SigningKey,
             "commitment": receipt.commitment,
             "events": 1,
             "verdicts": [
-                {"gate": "permit", "decision": "permit", "code": "", "message": "", "context": None},
+                {"gate": "permit", "decision": "permit", "code": "", "message": "", "context": None, "description": ""},
                 {
                     "gate": "deny",
                     "decision": "deny",
                     "code": "no",
                     "message": "not today",
                     "context": deny(Proposal([])).context,
+                    "description": "",
                 },
             ],
         }
@@ -73,6 +74,25 @@ def test_a_denial_is_an_event_with_a_receipt(path: Path, key: batpak.SigningKey,
         assert store.verify().ok
     verdict = batpak.verify(path)
     assert (verdict.ok, verdict.findings) == (True, ())
+
+
+def test_a_gate_of_a_class_says_what_it_is_for(path: Path) -> None:
+    class Budget:
+        name = "budget"
+        description = "no more than 100 a day"
+
+        def __call__(self, proposal: Proposal) -> Deny | None:
+            return Deny("over_budget") if proposal[0].value > 100 else None
+
+    with Store.open(path, gates=[Budget()]) as store:
+        store.append(COORD, 100, kind=KIND)
+        with pytest.raises(batpak.GateDenied) as caught:
+            store.append(COORD, 101, kind=KIND)
+        (verdict,) = caught.value.verdicts
+        assert (verdict.gate, verdict.description) == ("budget", "no more than 100 a day")
+        assert caught.value.receipt is not None
+        (recorded,) = store.get(caught.value.receipt.sequence).value["verdicts"]
+        assert batpak.Verdict(**recorded) == verdict
 
 
 def test_the_commitment_opens(path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from batpak import _batpak
@@ -20,7 +20,7 @@ Decision = Literal["permit", "deny", "defect"]
 GateMode = Literal["first", "all"]
 _MODES: Final = ("first", "all")
 _MESSAGE_MAX: Final = 2_000
-"""Characters that are kept of the message of a defect."""
+"""Characters that are kept of the message of a defect, and of the description of a gate."""
 _NAME_MAX: Final = 200
 """Characters that are kept of the name of a gate."""
 _DENY_BYTES_MAX: Final = 64 * 1024
@@ -66,6 +66,7 @@ class Verdict:
         code: the code of the denial, or the name of the exception; empty for a permit.
         message: the message of the denial, or of the exception.
         context: the context of the denial, or None.
+        description: what the gate says that it is for; empty if it does not.
     """
 
     gate: str
@@ -73,6 +74,7 @@ class Verdict:
     code: str = ""
     message: str = ""
     context: object = field(default=None, hash=False)
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,8 @@ class DenialReceipt(AppendReceipt):
 class Gate(Protocol):
     """Any callable that takes a proposal and returns None, which permits, or a ``Deny``.
 
-    Its name in verdicts is its attribute ``name`` if it has one, else its ``__name__``. Whatever it raises, and
+    Its name in verdicts is its attribute ``name`` if it has one, else its ``__name__``; a text in an attribute
+    ``description`` goes with it, as far as 2,000 characters. Whatever it raises, and
     whatever else it returns, is a defect, and refuses.
     """
 
@@ -137,14 +140,17 @@ class Gate(Protocol):
 
 def gate_name(gate: Gate) -> str:
     """The name of a gate in verdicts, as far as it can be recorded."""
-    for attribute in ("name", "__name__"):
-        try:
-            name = getattr(gate, attribute, None)
-        except Exception:  # noqa: BLE001, S112 - a gate that cannot tell its name has none
-            continue
-        if isinstance(name, str) and name:
-            return _kept(name, _NAME_MAX)
-    return _kept(type(gate).__name__, _NAME_MAX)
+    name = _told(gate, "name") or _told(gate, "__name__") or type(gate).__name__
+    return _kept(name, _NAME_MAX)
+
+
+def _told(gate: Gate, attribute: str) -> str:
+    """A text that a gate has as an attribute; empty if it has none."""
+    try:
+        text = getattr(gate, attribute, None)
+    except Exception:  # noqa: BLE001 - a gate that cannot tell it has none
+        return ""
+    return text if isinstance(text, str) else ""
 
 
 asking: Final[dict[int, list[int]]] = {}
@@ -181,7 +187,7 @@ class Gating:
         try:
             for gate in (*self.gates, *more):
                 verdict, error = _ask(gate, seen)
-                verdicts.append(verdict)
+                verdicts.append(replace(verdict, description=_kept(_told(gate, "description"), _MESSAGE_MAX)))
                 cause = cause or error
                 if verdict.decision != "permit" and self.mode == "first":
                     break
@@ -286,6 +292,7 @@ def _plain(verdict: Verdict) -> dict[str, object]:
         "code": verdict.code,
         "message": verdict.message,
         "context": verdict.context,
+        "description": verdict.description,
     }
 
 
