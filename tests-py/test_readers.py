@@ -61,7 +61,7 @@ def hammered(path: Path, out: Path, durability: str, seconds: float, chance: ran
                         spoil_some(path, chance)
             for reader in readers:
                 told, _ = reader.communicate(timeout=60)
-                assert (told, reader.returncode) == ("done\n", 0)
+                assert (told, reader.returncode) == ("done\n", 0), told
     return [json.loads((out / name).read_text()) for name in ("1", "2")]
 
 

@@ -6,6 +6,7 @@ pub mod crash_images;
 pub mod deeds;
 pub mod golden;
 pub mod journal;
+pub mod listing;
 pub mod lying;
 pub mod reframe;
 pub mod witness;

@@ -10,6 +10,7 @@ use batpak_core::header::Promise;
 use batpak_core::storage::{Effect, Fault, FaultyStorage, MemoryStorage};
 use batpak_core::{Config, Store};
 use batpak_tests::journal::{config, events, open, verify, verify_closed, write};
+use batpak_tests::listing::ListingStorage;
 
 const WRITERS: u8 = 8;
 const FRAMES: u32 = 60;
@@ -196,4 +197,29 @@ fn a_second_writer_is_refused_and_a_reader_is_not() {
     assert!(matches!(reader.wait_durable(1, None), Err(Error::ReadOnly)));
     drop(store);
     open(&storage, config()).expect("the lock is free");
+}
+
+#[test]
+fn a_reader_misses_no_segment_that_is_made_while_it_lists_them() {
+    let storage = MemoryStorage::new();
+    let writer = Arc::new(open(&storage, config()).expect("open"));
+    let meanwhile = {
+        let writer = Arc::clone(&writer);
+        move || {
+            // Two segments and more.
+            for _ in 0..10 {
+                write(&writer, Promise::Manual, "a", &[&[5; 1000]]).expect("append");
+            }
+        }
+    };
+    let listing = ListingStorage::new(storage, meanwhile);
+    for _ in 0..20 {
+        let reader = open(&listing, Config { read_only: true, ..config() }).expect("a reader");
+        let seen = events(&reader, true).expect("read");
+        assert_eq!(seen.len() as u64, reader.events().expect("open"));
+        let verdict = verify(&reader).expect("verify");
+        assert!(verdict.findings.is_empty(), "{verdict:?}");
+        reader.refresh().expect("refresh");
+        assert!(reader.events().expect("open") >= seen.len() as u64 + 20);
+    }
 }

@@ -72,10 +72,16 @@ struct Listed {
 }
 
 /// A foreign file is an error: it may be somebody's only copy of something.
+///
+/// A file that is made while a directory is listed may be missing in the list although a later one is in it. So the newest segment is found
+/// first: those before it were there when the list was begun, and what is newer is left out.
 fn listed(storage: &dyn Storage) -> Result<Listed> {
+    let names = missing_is_none(storage.list(DIRECTORY))?.unwrap_or_default();
+    let newest = names.iter().filter_map(|name| segment::first_sequence_of(name)).max();
     let mut listed = Listed::default();
     for (name, bytes) in missing_is_none(storage.lengths(DIRECTORY))?.unwrap_or_default() {
         match segment::first_sequence_of(&name) {
+            Some(first) if Some(first) > newest => {}
             Some(first) => listed.logs.push((first, bytes)),
             None if is_index(&name) => listed.indexes.push((name, bytes)),
             None if is_unfinished(&name) => {}
