@@ -12,7 +12,7 @@ from batpak._expect import Expect
 from batpak._receipt import AppendReceipt, Hlc
 from batpak._verification import Verification
 
-__all__ = ["Ancestors", "AuditHook", "Coordinate", "CoreProposal", "CoreStore", "Draft", "Event", "Events", "Faults", "Kind", "ManualClock", "MemoryDisk", "Place", "PublicKey", "ReceiptIterator", "ReceiptSource", "Receipts", "SigningKey", "decode_value", "encode_value", "event_from_record", "proposal_commitment", "receipt_from_bytes", "start_audit", "verify_directory", "verify_receipt"]
+__all__ = ["Ancestors", "AuditHook", "Coordinate", "CoreProposal", "CoreStore", "Draft", "Event", "Events", "Faults", "Kind", "ManualClock", "MemoryDisk", "Place", "PublicKey", "ReceiptIterator", "ReceiptSource", "Receipts", "SigningKey", "decode_value", "encode_value", "event_from_record", "inclusion_root", "note_verifier_key", "parse_checkpoint", "parse_note_verifier_key", "proposal_commitment", "receipt_from_bytes", "start_audit", "verify_checkpoint", "verify_consistency", "verify_directory", "verify_inclusion", "verify_receipt"]
 
 @final
 class Ancestors:
@@ -141,6 +141,14 @@ class CoreStore:
         """
         Has a proposal say that it is written past these gates.
         """
+    def checkpoint(self, /) -> str:
+        """
+        The text of a checkpoint over everything written before.
+        """
+    def checkpoints(self, /) -> list[str]:
+        """
+        The texts of the checkpoints that the journal keeps, oldest first.
+        """
     def close(self, /) -> None:
         """
         Closes the store.
@@ -194,7 +202,7 @@ class CoreStore:
         The journal's name.
         """
     @staticmethod
-    def open(path: str | PathLike[str] | Place, *, create: bool, read_only: bool, signing_key: SigningKey | None, durability: str, interval_ms: int, segment_bytes: int, name: str, resolve: Callable[[object, object, int | None], tuple[object, int, int]], restore: Callable[[int, int, object], object], allow_nonfinite: bool, rebuild_meta: bool, index_metadata: list[str] | None, durable_only: bool, idempotency_window: int) -> CoreStore:
+    def open(path: str | PathLike[str] | Place, *, create: bool, read_only: bool, signing_key: SigningKey | None, durability: str, interval_ms: int, segment_bytes: int, name: str, resolve: Callable[[object, object, int | None], tuple[object, int, int]], restore: Callable[[int, int, object], object], allow_nonfinite: bool, rebuild_meta: bool, index_metadata: list[str] | None, durable_only: bool, idempotency_window: int, pins: str | PathLike[str] | None) -> CoreStore:
         """
         Opens a journal; see `batpak.Store.open`.
         """
@@ -210,6 +218,18 @@ class CoreStore:
         """
         Encodes one item, a Draft or a pair of coordinate and payload, and adds it to a proposal.
         """
+    def prove(self, /, reference: UUID | bytes | str | int, size: int | None) -> tuple[bytes, int, int, list[bytes]]:
+        """
+        Proves that an event is among the first events: its hash, its sequence, the size, the path.
+        """
+    def prove_consistency(self, /, old: int, new: int | None) -> tuple[int, bytes, int, bytes, list[bytes]]:
+        """
+        Proves that the tree of one size goes on from another: the old size and root, the new ones, the path.
+        """
+    def public_key(self, /) -> PublicKey | None:
+        """
+        The key that signs now, or None.
+        """
     def query(self, /, *, entity: str | None, entity_prefix: str | None, scope: str | None, kind: Kind | int | None, category: int | None, correlation: UUID | bytes | None, causation: UUID | bytes | None, metadata: list[tuple[str, str]] | None, after: int | None, until: int | None, since_us: int | None, before_us: int | None, reverse: bool, limit: int | None, system: bool) -> Events:
         """
         Events in commit order.
@@ -221,6 +241,10 @@ class CoreStore:
     def rewinds(self, /, known: int) -> tuple[int, int | None]:
         """
         How often a read-only store was rewound, and how many of the events seen before still stand since the first `known` times.
+        """
+    def root(self, /, size: int | None) -> bytes:
+        """
+        The root over the first events.
         """
     def stats(self, /) -> dict[str, Any]:
         """
@@ -736,7 +760,42 @@ def start_audit(store: CoreStore, run_id: bytes, includes: Sequence[str]) -> Aud
     further audit events. Adds an audit hook to the interpreter, which cannot be removed, only stopped.
     """
 
-def verify_directory(path: str | PathLike[str] | Place, public_key: PublicKey | None) -> Verification:
+def inclusion_root(event_hash: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
+    """
+    The root that an inclusion proof leads to, or None.
+    """
+
+def note_verifier_key(name: str, public_key: PublicKey) -> str:
+    """
+    A public key as verifiers of notes are given it.
+    """
+
+def parse_checkpoint(text: str) -> tuple[str, int, bytes, list[tuple[str, bytes, bytes]]]:
+    """
+    Origin, size, root and signature lines of a checkpoint. Raises InvalidProof when it is none.
+    """
+
+def parse_note_verifier_key(text: str) -> tuple[str, PublicKey]:
+    """
+    Name and key of a verifier key. Raises InvalidKey when it is none.
+    """
+
+def verify_checkpoint(checkpoint: str, public_key: PublicKey | None) -> Verification:
+    """
+    Checks a checkpoint; see `batpak.Checkpoint.verify`.
+    """
+
+def verify_consistency(parts: tuple[int, bytes, int, bytes, Sequence[bytes]], old: str, new: str, public_key: PublicKey | None) -> Verification:
+    """
+    Checks a consistency proof; see `batpak.ConsistencyProof.verify`.
+    """
+
+def verify_inclusion(parts: tuple[bytes, int, int, Sequence[bytes]], checkpoint: str, public_key: PublicKey | None, event: Event | None) -> Verification:
+    """
+    Checks an inclusion proof; see `batpak.InclusionProof.verify`.
+    """
+
+def verify_directory(path: str | PathLike[str] | Place, public_key: PublicKey | None, pins: str | PathLike[str] | None) -> Verification:
     """
     Checks the journal in a directory without opening it; see `batpak.verify`.
     """

@@ -7,6 +7,7 @@ BatpakError
 │   ├── InvalidValue                    a payload holds something with no exact encoding
 │   ├── InvalidEncoding                 bytes that are not the one canonical encoding
 │   ├── InvalidReceipt                  bytes or JSON that are not a receipt
+│   ├── InvalidProof                    text that is not a checkpoint or a proof
 │   └── LimitExceeded                   larger than a documented maximum
 ├── SchemaError (also TypeError)        a typed payload cannot be registered, written or read
 │   ├── UnsupportedAnnotation           a field's annotation has no exact encoding
@@ -33,6 +34,10 @@ BatpakError
     ├── StorePoisoned                   an earlier write or sync failed; reopen to recover
     ├── UnsupportedFormat               written by a newer batpak
     ├── JournalDamaged                  bytes are damaged, missing or were changed
+    │   └── HistoryChanged              the log is not what was said of it
+    │       ├── CheckpointMismatch      its own last checkpoint says otherwise
+    │       ├── RollbackDetected        the pin tells of more events
+    │       └── ForkDetected            the pin tells of other events
     ├── MarkTimeout (also TimeoutError) events did not come as far as was asked in the time given
     ├── JournalRewound                  recovery cut events that this reader had seen
     └── StorageError (also OSError)     the operating system refused
@@ -131,6 +136,12 @@ class InvalidReceipt(InvalidInput):
     """Bytes or JSON that are not a receipt."""
 
     code = "invalid_receipt"
+
+
+class InvalidProof(InvalidInput):
+    """Text that is not a checkpoint, a signed note or a proof."""
+
+    code = "invalid_proof"
 
 
 class LimitExceeded(InvalidInput):
@@ -329,6 +340,39 @@ class JournalDamaged(StoreError):
     file: str | None
     offset: int | None
     sequence: int | None
+
+
+class HistoryChanged(JournalDamaged):
+    """The log is shorter than, or different from, what was said of it. Nothing was changed now.
+
+    ``size`` and ``root`` (32 bytes) are what was said; ``log_size`` is how many events the log has, ``log_root`` its
+    root at ``size``, None if it is shorter. Find out who did it, and restore the journal from a copy that is whole.
+    """
+
+    code = "history_changed"
+    _attributes: ClassVar[tuple[str, ...]] = ("size", "root", "log_size", "log_root")
+    size: int
+    root: bytes
+    log_size: int
+    log_root: bytes | None
+
+
+class CheckpointMismatch(HistoryChanged):
+    """The journal's own last checkpoint tells of another log."""
+
+    code = "checkpoint_mismatch"
+
+
+class RollbackDetected(HistoryChanged):
+    """The pin tells of more events than there are: the log was cut, or an old copy was put in its place."""
+
+    code = "rollback_detected"
+
+
+class ForkDetected(HistoryChanged):
+    """The pin tells of other events: two histories go by the id of one journal."""
+
+    code = "fork_detected"
 
 
 class MarkTimeout(StoreError, TimeoutError):

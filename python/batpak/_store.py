@@ -12,11 +12,10 @@ from batpak import _batpak, _fork, _payloads
 from batpak._errors import InvalidInput
 from batpak._filters import number
 from batpak._gates import Gating
-from batpak._keys import PublicKey, SigningKey
+from batpak._keys import SigningKey
+from batpak._proving import Proving
 from batpak._reports import OpenReport, StoreStats
 from batpak._schema import Registry, default_registry
-from batpak._verify import core_key, core_receipt
-from batpak._writing import Writing
 
 if TYPE_CHECKING:
     import os
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from batpak._gates import Gate, GateMode
-    from batpak._receipt import AppendReceipt
-    from batpak._verification import Verification
 
     Path_ = str | os.PathLike[str]
 
@@ -85,7 +82,7 @@ def _signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class Store(Writing):
+class Store(Proving):
     """One open journal: one directory, one writer. Use it as a context manager.
 
     Any number of threads may use one store at the same time. Waiting for the disk or for another writer happens
@@ -131,6 +128,7 @@ class Store(Writing):
         gates: Iterable[Gate] = (),
         gate_mode: GateMode = "first",
         record_denials: bool = True,
+        pins: Path_ | None = None,
     ) -> Self:
         """Open the journal in a directory; a missing or empty one becomes a journal.
 
@@ -165,6 +163,9 @@ class Store(Writing):
             gates: what decides about every append, asked in this order before anything is written (see ``Gate``).
             gate_mode: "first" stops at the first gate that refuses; "all" asks them all, for their verdicts.
             record_denials: whether a refusal is recorded in the journal, which gives a ``DenialReceipt``.
+            pins: a directory outside the journal's, best where whoever can change the journal cannot. It remembers the
+                highest checkpoint that was seen of each journal, and an open that finds less, or something else, is
+                refused. It is made if it is missing.
 
         Returns:
             The open store.
@@ -173,6 +174,9 @@ class Store(Writing):
             NotAJournal: the directory holds something else, or nothing and ``create`` is false or ``read_only`` true.
             StoreLocked: another writer has it open.
             JournalDamaged: bytes that were synced are damaged, missing or were changed. Nothing was changed.
+            CheckpointMismatch: the log is shorter than its last checkpoint says, or another one.
+            RollbackDetected: the log is shorter than the pin says: an old copy was put in its place.
+            ForkDetected: the log is not the one that the pin tells of.
             UnsupportedFormat: it was written by a newer version.
             KeyRequired, WrongKey, InvalidKey: the journal is signed by another key than the one given, or that is none.
             InvalidInput: an argument is out of range.
@@ -199,6 +203,7 @@ class Store(Writing):
                 index_metadata=None if index_metadata is None else _keys_of(index_metadata),
                 durable_only=_durable_only(visibility),
                 idempotency_window=_window(idempotency_window),
+                pins=None if pins is None else absolute(pins),
             )
         store = cls(core, Path(path), known, gating)
         _fork.watch(core)
@@ -228,39 +233,6 @@ class Store(Writing):
                 "%s: the index files of %d sealed segments were made from the log", path, report.indexes_rebuilt
             )
         return store
-
-    # Proof
-
-    def verify_receipt(self, receipt: AppendReceipt, *, public_key: PublicKey | None = None) -> Verification:
-        """Check a receipt against this journal.
-
-        Args:
-            receipt: what ``append`` returned, or what ``AppendReceipt.from_bytes`` read.
-            public_key: the key that must have signed it; the journal's own if None.
-
-        Returns:
-            The verdict. Reason codes are, for instance, ``missing_committed_event``, ``content_hash_mismatch``,
-            ``lost_unsynced``,
-            ``missing_signature``, ``unknown_signing_key``, ``invalid_signature``.
-
-        Raises:
-            JournalDamaged: the event's bytes changed on disk.
-            StoreClosed, ForkedStore: this store cannot be used.
-        """
-        return self._core.verify_receipt(core_receipt(receipt), core_key(public_key))
-
-    def verify(self) -> Verification:
-        """Check the whole journal as it lies on disk: content, order with the chains, completeness, heads, signatures.
-
-        Damage is a finding of the verdict, not an exception. It can be interrupted by Ctrl-C. Signatures are checked
-        with the keys that the
-        journal names itself; ``batpak.verify(path, public_key=)`` takes one from outside.
-
-        Raises:
-            StorageError: the operating system refused.
-            StoreClosed, ForkedStore: this store cannot be used.
-        """
-        return self._core.verify()
 
     # About the store
 

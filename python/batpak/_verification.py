@@ -82,6 +82,7 @@ class Verification:
         erased: events whose payload was erased.
         unverifiable: things present that could not be checked.
         findings: what is wrong, in the order found, at most 100.
+        checkpoint_size: how many events the last valid signed checkpoint covers; None if there is none.
     """
 
     outcome: Outcome
@@ -93,6 +94,7 @@ class Verification:
     erased: int
     unverifiable: int
     findings: tuple[Finding, ...]
+    checkpoint_size: int | None = None
 
     @property
     def ok(self) -> bool:

@@ -40,7 +40,12 @@ def core_receipt(receipt: AppendReceipt) -> _batpak.ReceiptSource:
     return receipt._source
 
 
-def verify(path: str | os.PathLike[str], *, public_key: PublicKey | None = None) -> Verification:
+def verify(
+    path: str | os.PathLike[str],
+    *,
+    public_key: PublicKey | None = None,
+    pins: str | os.PathLike[str] | None = None,
+) -> Verification:
     """Check the journal in a directory, without opening it and without changing a byte.
 
     Every axis is checked as ``Store.verify`` does; damage that keeps a store from opening is a finding here. Beside a
@@ -49,7 +54,10 @@ def verify(path: str | os.PathLike[str], *, public_key: PublicKey | None = None)
 
     Args:
         path: the directory.
-        public_key: the key that must have signed every frame; if None, the keys that the journal names itself.
+        public_key: the key that must have signed every frame and checkpoint; if None, the keys that the journal names
+            itself.
+        pins: the directory outside the journal's that remembers the highest checkpoint that was seen of it (see
+            ``Store.open``); it is only read. Rung 3 if there is one and the journal goes on from it.
 
     Returns:
         The verdict.
@@ -58,7 +66,7 @@ def verify(path: str | os.PathLike[str], *, public_key: PublicKey | None = None)
         NotAJournal: there is no journal in the directory, or no directory.
         StorageError: the operating system refused.
     """
-    return _batpak.verify_directory(os.fspath(path), core_key(public_key))
+    return _batpak.verify_directory(os.fspath(path), core_key(public_key), None if pins is None else os.fspath(pins))
 
 
 def verify_receipt(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .blake3 import blake3
+from .merkle import Tree
 from .model import Event, Journal
 from .system import CREATED, KEY_ADDED, OPENED, RECOVERED
 from .told import Told, ToldIndex, ToldRun, newest_indexes, runs_in_use
@@ -84,7 +85,19 @@ def index_content(events: list[Event], declared_keys: list[str]) -> bytes:
     places = b"".join(struct.pack("<II", event.offset, event.length) for event in events)
     ids = b"".join(event.event_id.bytes for event in events)
     hashes = b"".join(event.event_hash for event in events)
-    return start + table + names + places + ids + hashes + dictionaries
+    nodes = _nodes(events[0].sequence, [event.event_hash for event in events])
+    return start + table + names + places + ids + hashes + nodes + dictionaries
+
+
+def _nodes(first: int, hashes: list[bytes]) -> bytes:
+    """The roots of the perfect subtrees of 16, 256, 4096 and so on leaves that lie wholly among these events."""
+    nodes = b""
+    span = 16
+    while span <= 2**32:
+        starts = range(-first % span, len(hashes) - span + 1, span)
+        nodes += b"".join(Tree(hashes[start : start + span]).root() for start in starts)
+        span *= 16
+    return nodes
 
 
 # -- runs of entity heads (17.3) -------------------------------------------------------------------------------------

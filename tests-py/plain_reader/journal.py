@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from .blake3 import blake3
+from .checkpoint import CHECKPOINT, decode_checkpoint, origin_of, signature_problem
 from .codec import DecodeError
 from .frame import (
     SEALED,
@@ -22,7 +23,7 @@ from .frame import (
 from .indexes import check_indexes
 from .log import LogChecker
 from .merkle import root_of_peaks
-from .model import Finding, Journal, Segment
+from .model import Axis, Finding, Journal, Segment
 from .record import event_hash_of
 from .system import RECOVERED
 from .told import HEAD, decode_told
@@ -69,6 +70,7 @@ class _Verifier:
         for segment in self.segments:
             self.log.check_segment(segment, last=segment is self.segments[-1])
         self.check_heads()
+        self.check_checkpoints()
         self.check_meta()
         self.check_recovered()
         self.check_indexes()
@@ -143,6 +145,8 @@ class _Verifier:
             try:
                 if body[:1] == bytes([HEAD]):
                     self.journal.heads.append(decode_head(body, offset))
+                elif body[:1] == bytes([CHECKPOINT]):
+                    self.journal.checkpoints.append(decode_checkpoint(body, offset))
                 else:
                     self.journal.told.append(decode_told(body, offset))
             except DecodeError as error:
@@ -166,7 +170,8 @@ class _Verifier:
 
     def decide(self) -> None:
         journal = self.journal
-        claims = [head.size for head in journal.heads] + [segment.first_sequence for segment in self.segments[1:]]
+        claims = [stated.size for stated in [*journal.heads, *journal.checkpoints]]
+        claims += [segment.first_sequence for segment in self.segments[1:]]
         claims += [frame.synced_through for segment in self.segments for frame in segment.scan.frames]
         if journal.frontier is not None:
             claims.append(journal.frontier.synced_through)
@@ -219,6 +224,30 @@ class _Verifier:
                 # The head of a sealed segment is synced before the next segment appears.
                 message = f"no head of size {segment.first_sequence} for the segment sealed there"
                 self.report("completeness", "checkpoints", None, segment.first_sequence, message)
+
+    def check_checkpoints(self) -> None:
+        # Without a whole segment header there is no id, which is reported already.
+        origin = origin_of(self.journal.name or "", self.journal.journal_id.rjust(16, b"\0"))
+        before = 0
+        for checkpoint in self.journal.checkpoints:
+            state = self.log.tree_states.get(checkpoint.size)
+            keys = [key for sequence, key in self.log.keys if sequence < checkpoint.size]
+            problem = None
+            axis: Axis = "completeness"
+            if checkpoint.origin != origin:
+                problem = "of another journal"
+            elif checkpoint.size < before:
+                problem = "smaller than the one before"
+            elif state is None:
+                problem = "the log holds no readable frame that ends there"
+            elif root_of_peaks(state[0]) != checkpoint.root:
+                problem = "the root is another"
+            else:
+                axis, problem = "signatures", signature_problem(checkpoint, keys[-1] if keys else None)
+            if problem is not None:
+                message = f"checkpoint of size {checkpoint.size}: {problem}"
+                self.report(axis, "checkpoints", checkpoint.offset, checkpoint.size - 1, message)
+            before = checkpoint.size
 
     def check_meta(self) -> None:
         data = _read(self.path / "journal.meta")

@@ -39,6 +39,7 @@ class LogChecker:
         self.chains: dict[str, Link] = {}
         self.known_sequences: set[int] = set()
         self.public_key: bytes | None = None
+        self.keys: list[tuple[int, bytes]] = []  # public keys with the sequence of the event that names each
 
     def check_segment(self, segment: Segment, last: bool) -> None:
         if segment.header is not None and segment.header.journal_id != self.journal.journal_id:
@@ -185,6 +186,7 @@ class LogChecker:
             public_key = event.value["public_key"]
             if isinstance(public_key, bytes):
                 self.public_key = public_key
+                self.keys.append((event.sequence, public_key))
                 key_id = sha256(public_key).digest()
                 self.journal.keys[key_id] = public_key
                 if event.kind == KEY_ADDED and event.value["key_id"] != key_id:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from .checkpoint import Checkpoint
 from .codec import Value
 from .frame import Frontier, Head, Scan, SegmentHeader
 from .record import Header
@@ -39,6 +40,7 @@ class Journal:
     name: str | None = None
     events: list[Event] = field(default_factory=list)
     heads: list[Head] = field(default_factory=list)
+    checkpoints: list[Checkpoint] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)  # of regenerable files
     frontier: Frontier | None = None
     keys: dict[bytes, bytes] = field(default_factory=dict)  # public keys by key_id, in the order they were named

@@ -25,16 +25,17 @@ impl Witness {
     /// If anything is not as it must be.
     pub fn check(&self, left: &MemoryStorage, fate: Fate, context: &str) {
         let fail = |step: &str, error: Error| -> ! { panic!("{context}: {step}: {error}") };
+        let this = self.apart();
         let clock = TestClock::at(START_US + 3_600_000_000);
         let before = files(left);
-        let read_only = Config { read_only: true, signing_key: None, ..self.config() };
+        let read_only = Config { read_only: true, signing_key: None, ..this.config() };
         match Store::open_with(Arc::new(left.clone()), Arc::clone(&clock) as _, read_only) {
             Ok(store) => self.compare(&store, fate, &format!("{context}: read-only")),
             Err(Error::NotAJournal { .. }) if !self.knows_a_journal() => {}
             Err(error) => fail("read-only open", error),
         }
         assert!(files(left) == before, "{context}: a read-only open changed something");
-        let mut later = self.clone();
+        let mut later = this.clone();
         let store = later.open(Arc::new(left.clone()), &clock).unwrap_or_else(|error| fail("open", error));
         self.compare(&store, fate, context);
         set_aside_is_kept(left, &before, &store, context);

@@ -31,6 +31,8 @@ pub enum Deed {
     Wait(MarkName),
     /// The same with a limit, so that the interval thread is asked to sync.
     WaitServed(MarkName),
+    /// States what the journal is.
+    Checkpoint,
     /// Asks again for all that was written or tried under keys.
     Retry,
 }
@@ -58,6 +60,7 @@ impl Witness {
             Deed::Denied(promise) => self.denied(store, promise),
             Deed::Wait(mark) => self.wait(store, mark, None),
             Deed::WaitServed(mark) => self.wait(store, mark, Some(Duration::from_mins(1))),
+            Deed::Checkpoint => self.checkpoint(store),
             Deed::Retry => self.retry(store),
         };
         self.listen(store);
@@ -86,6 +89,15 @@ impl Witness {
         let events = store.events()?;
         store.close()?;
         self.claimed = self.claimed.max(events);
+        self.all_durable();
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, store: &Store) -> Result<()> {
+        let events = store.events()?;
+        let checkpoint = store.checkpoint()?;
+        assert_eq!(checkpoint.size, events);
+        self.checkpoints.push(checkpoint);
         self.all_durable();
         Ok(())
     }

@@ -13,6 +13,7 @@ use batpak_core::read::Event;
 use batpak_core::receipt::Committed;
 use batpak_core::storage::{MemoryStorage, Mode, Storage, read_all};
 use batpak_core::verification::Verification;
+use batpak_core::verify::Against;
 use batpak_core::{Config, Coordinate, Kind, Store};
 
 use crate::clock::TestClock;
@@ -115,7 +116,7 @@ pub fn verify(store: &Store) -> Result<Verification> {
 
 /// The verdict on a journal that nobody has open.
 pub fn verify_closed(storage: &dyn Storage) -> Result<Verification> {
-    batpak_core::verify::journal(storage, None, None, &|| false)
+    batpak_core::verify::journal(storage, Against::default(), &|| false)
 }
 
 /// All files by name, `LOCK` left out.

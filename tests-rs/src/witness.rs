@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use batpak_core::error::Result;
 use batpak_core::hash::{Hash, hex};
+use batpak_core::merkle;
+use batpak_core::proof::Checkpoint;
 use batpak_core::proposal::Expect;
 use batpak_core::read::Event;
 use batpak_core::receipt::{Committed, Receipt, Stored};
-use batpak_core::storage::Storage;
+use batpak_core::storage::{MemoryStorage, Storage};
 use batpak_core::{Config, Kind, Store};
 
 use crate::clock::TestClock;
@@ -125,22 +127,33 @@ pub struct Witness {
     pub(crate) clocks: HashMap<String, u64>,
     /// So many events a store called durable.
     pub(crate) claimed: u64,
+    /// That were given.
+    pub(crate) checkpoints: Vec<Checkpoint>,
     journal_id: Option<[u8; 16]>,
+    /// Where the highest checkpoint is remembered, on a disk that no crash touches.
+    pins: Option<MemoryStorage>,
     /// Signs the journal.
     pub signed: bool,
 }
 
 impl Witness {
-    /// Of a journal that is signed.
+    /// Of a journal that is signed and pinned.
     #[must_use]
     pub fn signed() -> Self {
-        Self { signed: true, ..Self::default() }
+        Self { signed: true, pins: Some(MemoryStorage::new()), ..Self::default() }
+    }
+
+    /// The same memory with pins of its own, for one of several futures.
+    #[must_use]
+    pub(crate) fn apart(&self) -> Self {
+        Self { pins: self.pins.as_ref().map(MemoryStorage::process_kill_image), ..self.clone() }
     }
 
     /// How the journal is opened.
     #[must_use]
     pub fn config(&self) -> Config {
-        if self.signed { crate::journal::signed() } else { config() }
+        let pins = self.pins.clone().map(|pins| Arc::new(pins) as Arc<dyn Storage>);
+        Config { pins, ..if self.signed { crate::journal::signed() } else { config() } }
     }
 
     /// Whether a store was open.
@@ -207,6 +220,15 @@ impl Witness {
     fn compare_events(&self, found: &[Event], fate: Fate, context: &str) {
         if fate != Fate::Lie {
             assert!(found.len() as u64 >= self.claimed, "{context}: {} of {} are there", found.len(), self.claimed);
+        }
+        for checkpoint in self.checkpoints.iter().filter(|_| fate != Fate::Lie) {
+            let size = usize::try_from(checkpoint.size).expect("small");
+            let stated: Vec<Hash> = found.iter().take(size).map(|event| event.event_hash).collect();
+            assert_eq!(
+                (stated.len(), merkle::root(&stated)),
+                (size, checkpoint.root),
+                "{context}: a checkpoint was broken"
+            );
         }
         let mut lost = None;
         let mut of_users = 0;

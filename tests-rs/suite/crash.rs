@@ -43,6 +43,7 @@ fn careful_life(storage: &Arc<dyn Storage>, witness: &mut Witness) -> Result<()>
         Deed::Wait(MarkName::Durable),
         Deed::Bypassed(Promise::Interval, 2, 300),
         Deed::Denied(Promise::Manual),
+        Deed::Checkpoint,
         // Does not fit: the segment is sealed with unsynced events in it.
         Deed::Keyed(Promise::Manual, 2, 1300),
         Deed::Wait(MarkName::Visible),
@@ -55,6 +56,7 @@ fn careful_life(storage: &Arc<dyn Storage>, witness: &mut Witness) -> Result<()>
         Deed::Bypassed(Promise::Always, 1, 100),
         Deed::Keyed(Promise::Interval, 2, 100),
         Deed::Denied(Promise::Manual),
+        Deed::Checkpoint,
         Deed::Retry,
     ];
     let clock = TestClock::new();

@@ -56,6 +56,7 @@ fn careful_life(storage: &Arc<dyn Storage>, witness: &mut Witness) {
         Deed::Keyed(Promise::Manual, 3, 700),
         Deed::Wait(MarkName::Durable),
         Deed::Denied(Promise::Manual),
+        Deed::Checkpoint,
         Deed::Bypassed(Promise::Interval, 2, 300),
         Deed::Retry,
         // Does not fit: the segment is sealed with unsynced events in it.
@@ -71,6 +72,7 @@ fn careful_life(storage: &Arc<dyn Storage>, witness: &mut Witness) {
         Deed::Wait(MarkName::Accepted),
         Deed::Keyed(Promise::Always, 2, 200),
         Deed::WaitServed(MarkName::Durable),
+        Deed::Checkpoint,
         Deed::Retry,
     ];
     let clock = TestClock::new();

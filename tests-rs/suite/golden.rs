@@ -102,11 +102,12 @@ fn rewrites_heads(storage: &MemoryStorage, journal_id: [u8; 16]) {
     let file = heads::create(&again, &journal_id).expect("create");
     let mut writer = heads::HeadWriter::new(file, journal_id, 0).expect("a writer");
     let whole = content(storage, heads::NAME);
-    let (mut heads, mut caches) = (found.heads.iter(), found.caches.iter());
+    let (mut heads, mut caches, mut checkpoints) = (found.heads.iter(), found.caches.iter(), found.checkpoints.iter());
     while content(&again, heads::NAME).len() < whole.len() {
         // Behind length and checksum, the type.
         match whole[content(&again, heads::NAME).len() + 8] {
             1 => writer.append(&heads.next().expect("a head").1).expect("append"),
+            4 => writer.append_checkpoint(&checkpoints.next().expect("a checkpoint").1).expect("append"),
             _ => writer.append_cache(caches.next().expect("what files came to be")).expect("append"),
         }
     }

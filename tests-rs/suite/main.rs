@@ -1,5 +1,6 @@
 //! One binary; each topic is a module.
 
+mod checkpoint;
 mod clock;
 mod crash;
 mod crash_images;
@@ -14,6 +15,7 @@ mod lying;
 mod merkle;
 mod model;
 mod names;
+mod proof;
 mod receipt;
 mod recovery;
 mod storage;

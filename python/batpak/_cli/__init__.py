@@ -26,6 +26,8 @@ COMMANDS: Final = {
     "export": "write events as lines that say everything about them",
     "import": "append events from such lines",
     "verify": "check a journal",
+    "checkpoint": "state what a journal is, for others to keep",
+    "prove": "print a proof that an event is in a journal",
     "stats": "print figures about a journal",
     "keygen": "make a signing key",
     "audit": "run a Python program and record what it does",

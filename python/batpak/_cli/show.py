@@ -27,7 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the event."""
-    ref = _parse_ref(arguments.ref)
+    ref = parse_ref(arguments.ref)
     with open_reading(arguments.directory) as store:
         event = store.get(ref)
         members = event_json(event)
@@ -43,7 +43,12 @@ def run(arguments: argparse.Namespace) -> int:
     return OK
 
 
-def _parse_ref(text: str) -> int | UUID:
+def parse_ref(text: str) -> int | UUID:
+    """An event's sequence or id, as it is given on a command line.
+
+    Raises:
+        CommandError: with exit code 2.
+    """
     if text.isascii() and text.isdigit() and len(text) <= _SEQUENCE_DIGITS_MAX:
         return int(text)
     try:

@@ -42,6 +42,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="the signer's public key (PEM), known from elsewhere: otherwise the key that the journal names counts",
     )
     parser.add_argument(
+        "--pins", metavar="DIR", type=Path, help="the directory outside the journal's that remembers its checkpoints"
+    )
+    parser.add_argument(
         "--rebuild-meta", action="store_true", help="first write journal.meta, a copy, again from the log"
     )
     add_key(parser, purpose="with --rebuild-meta: the key of a signed journal")
@@ -57,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         key = load_key(arguments.key)
         batpak.Store.open(arguments.directory, create=False, signing_key=key, rebuild_meta=True).close()
     with Progress("verify", f"checking {_log_size(arguments.directory)}", quiet=arguments.quiet):
-        verification = _in_options(batpak.verify(arguments.directory, public_key=public_key))
+        verification = _in_options(batpak.verify(arguments.directory, public_key=public_key, pins=arguments.pins))
     exit_code = exit_code_of_verdict(verification)
     sentence = _sentence(verification, exit_code)
     if arguments.json:
@@ -99,6 +102,8 @@ def _print(verification: batpak.Verification) -> None:
         state = getattr(verification.axes, axis.name).replace("_", " ")
         if axis.name == "completeness" and verification.complete_to is not None:
             state += f" (up to {verification.complete_to} events)"
+        if axis.name == "anchors" and verification.checkpoint_size is not None:
+            state += f" (signed checkpoint over {verification.checkpoint_size} events)"
         output.write(f"{axis.name:<12}  {state}")
     output.write(f"{'rung':<12}  {verification.rung} of {len(RUNGS) - 1}: {RUNGS[verification.rung]}")
     if verification.erased:

@@ -151,7 +151,7 @@ class MemoryDisk:
         Raises:
             NotAJournal: there is no journal.
         """
-        return _batpak.verify_directory(_batpak.Place.memory(self._core, None, None), core_key(public_key))
+        return _batpak.verify_directory(_batpak.Place.memory(self._core, None, None), core_key(public_key), None)
 
     def __repr__(self) -> str:
         sizes = self._core.sizes().values()

@@ -41,6 +41,7 @@ class StoreOptions(TypedDict, total=False):
     gates: Iterable[Gate]
     gate_mode: GateMode
     record_denials: bool
+    pins: str | os.PathLike[str] | None
 
 
 def open_store(

@@ -60,6 +60,9 @@ impl Store {
         if writer.last_head_size < writer.next_sequence {
             append::seal_head(parts.index, parts.tree, writer, Reason::Closed)?;
         }
+        if let Some(notary) = self.inner.notary.as_ref().filter(|notary| notary.is_wanted()) {
+            notary.state(&self.inner.origin(), &parts.tree.catch_up(parts.index)?)?;
+        }
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! How a journal is opened.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -9,6 +10,7 @@ use crate::limits::{
     IDEMPOTENCY_WINDOW_DEFAULT, INDEXED_KEYS_MAX, INTERVAL_MS_MAX, METADATA_BYTES_MAX, SEGMENT_BYTES_DEFAULT,
     SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
 };
+use crate::storage::Storage;
 use crate::system::check_name;
 
 /// How a journal is opened.
@@ -41,6 +43,8 @@ pub struct Config {
     pub background: bool,
     /// Write `journal.meta` anew from event 0 if it does not fit.
     pub rebuild_meta: bool,
+    /// Where the highest checkpoint that was seen of each journal is remembered.
+    pub pins: Option<Arc<dyn Storage>>,
     /// What `opened` events say of the software.
     pub software: String,
 }
@@ -61,6 +65,7 @@ impl Default for Config {
             unindexed_bytes: 1024 * 1024,
             background: true,
             rebuild_meta: false,
+            pins: None,
             software: concat!("batpak ", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::hash::{Hash, hex};
 use crate::proposal::Expect;
 
 /// The result of everything in this crate.
@@ -22,6 +23,15 @@ pub struct StorageFailure {
     pub message: String,
 }
 
+/// What the log was compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Anchor {
+    /// The last checkpoint in the journal's own directory.
+    Checkpoint,
+    /// The highest checkpoint that was seen, remembered elsewhere.
+    Pin,
+}
+
 /// Why an operation was refused or failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields' names say it, and each variant's line says what happened")]
@@ -34,6 +44,8 @@ pub enum Error {
     InvalidValue { path: String, reason: String },
     /// Bytes that are not the one canonical encoding of what they should be.
     InvalidEncoding { what: &'static str, offset: usize, reason: &'static str },
+    /// Text or bytes that are not a checkpoint, a note or a proof.
+    InvalidProof { what: &'static str, reason: String },
     /// Bytes that are not a receipt.
     InvalidReceipt { reason: String },
     /// Larger than a documented maximum.
@@ -68,6 +80,8 @@ pub enum Error {
     UnsupportedFormat { file: String, version: u16 },
     /// Bytes are damaged, missing or were changed.
     Damaged { file: String, offset: u64, sequence: Option<u64>, reason: String },
+    /// The log is shorter than, or different from, what was said of it.
+    HistoryChanged { anchor: Anchor, size: u64, root: Hash, log_size: u64, log_root: Option<Hash> },
     /// A file that can be made again is damaged, and was not made again yet.
     IndexDamaged { file: String },
     /// What a reader had seen was cut off by the writer's recovery.
@@ -86,6 +100,21 @@ impl fmt::Display for Error {
             Self::InvalidValue { path, reason } => write!(f, "{path}: {reason}"),
             Self::InvalidEncoding { what, offset, reason } => {
                 write!(f, "not a canonical {what}: {reason} at byte {offset}")
+            }
+            Self::InvalidProof { what, reason } => write!(f, "not a {what}: {reason}"),
+            Self::HistoryChanged { anchor, size, root, log_size, log_root } => {
+                let said_by = match anchor {
+                    Anchor::Checkpoint => "the journal's last checkpoint",
+                    Anchor::Pin => "the pin of this journal",
+                };
+                write!(f, "{said_by} covers {size} events with root {}, and the log has ", hex(root))?;
+                match log_root {
+                    None => write!(f, "{log_size} events: it was cut, or an old copy was put in its place")?,
+                    Some(found) => write!(f, "root {} there: it was changed", hex(found))?,
+                }
+                f.write_str(
+                    "; nothing was changed now; find out who did, and restore the journal from a copy that is whole",
+                )
             }
             Self::InvalidReceipt { reason } => write!(f, "not a receipt: {reason}"),
             Self::LimitExceeded { what, actual, limit } => {

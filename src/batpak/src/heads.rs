@@ -6,9 +6,10 @@ use crate::catalog::{Cache, IndexEntry, RunEntry};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::merkle::Tree;
+use crate::proof::Checkpoint;
 use crate::segment::{FORMAT_VERSION, FixedFields};
 use crate::storage::{Mode, Storage, StorageFile, missing_is_none, read_all, write_whole};
-use crate::wire::{Reader, put_varint};
+use crate::wire::{Reader, put_bytes, put_varint};
 
 /// The file's name.
 pub const NAME: &str = "checkpoints";
@@ -21,6 +22,7 @@ const ENTRY_BYTES_MAX: usize = 1024 * 1024;
 const TYPE_HEAD: u8 = 1;
 const TYPE_INDEX: u8 = 2;
 const TYPE_RUN: u8 = 3;
+const TYPE_CHECKPOINT: u8 = 4;
 
 /// Why a head was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +94,7 @@ impl Head {
 enum Entry {
     Head(Head),
     Cache(Cache),
+    Checkpoint(Checkpoint),
 }
 
 impl Entry {
@@ -101,6 +104,7 @@ impl Entry {
             TYPE_HEAD => Self::Head(Head::decode(&mut reader)?),
             TYPE_INDEX => Self::Cache(Cache::Index(IndexEntry::decode(&mut reader)?)),
             TYPE_RUN => Self::Cache(Cache::Run(RunEntry::decode(&mut reader)?)),
+            TYPE_CHECKPOINT => Self::Checkpoint(Checkpoint::parse(reader.text()?)?),
             _ => return Err(reader.error("an unknown type of entry")),
         };
         reader.finish()?;
@@ -131,12 +135,22 @@ fn entry<'a>(bytes: &'a [u8], offset: usize, journal_id: &[u8; 16]) -> Option<&'
 pub struct Heads {
     /// In the order in which they were written, with their offsets.
     pub heads: Vec<(u64, Head)>,
+    /// In the order in which they were made, with their offsets.
+    pub checkpoints: Vec<(u64, Checkpoint)>,
     /// What index files there are, in the order in which they came to be.
     pub caches: Vec<Cache>,
     /// Where the next entry belongs.
     pub end: u64,
     /// Bytes of a torn last entry behind it.
     pub torn_bytes: u64,
+}
+
+impl Heads {
+    /// Numbers of events that something in the file covers.
+    pub fn sizes(&self) -> impl Iterator<Item = u64> {
+        let checkpoints = self.checkpoints.iter().map(|(_, checkpoint)| checkpoint.size);
+        self.heads.iter().map(|(_, head)| head.tree.size()).chain(checkpoints)
+    }
 }
 
 /// Reads the file; a missing one is damage unless nothing was ever promised, which the caller knows.
@@ -154,11 +168,12 @@ pub fn read(storage: &dyn Storage, journal_id: &[u8; 16]) -> Result<Option<Heads
     if fields.rest().and_then(|rest| rest.first_chunk::<16>()) != Some(journal_id) {
         return Err(damaged(12, "the file belongs to another journal"));
     }
-    let (mut heads, mut caches) = (Vec::new(), Vec::new());
+    let (mut heads, mut checkpoints, mut caches) = (Vec::new(), Vec::new(), Vec::new());
     let mut offset = HEADER_BYTES;
     while let Some(body) = entry(&bytes, offset, journal_id) {
         match Entry::decode(body).map_err(|error| damaged(offset as u64, &error.to_string()))? {
             Entry::Head(head) => heads.push((offset as u64, head)),
+            Entry::Checkpoint(checkpoint) => checkpoints.push((offset as u64, checkpoint)),
             Entry::Cache(found) => caches.push(found),
         }
         offset += ENTRY_HEADER_BYTES + body.len();
@@ -167,7 +182,7 @@ pub fn read(storage: &dyn Storage, journal_id: &[u8; 16]) -> Result<Option<Heads
     if (offset + 1..bytes.len()).any(|later| entry(&bytes, later, journal_id).is_some()) {
         return Err(damaged(offset as u64, "an entry is damaged, and whole ones follow it"));
     }
-    Ok(Some(Heads { heads, caches, end: offset as u64, torn_bytes: (bytes.len() - offset) as u64 }))
+    Ok(Some(Heads { heads, checkpoints, caches, end: offset as u64, torn_bytes: (bytes.len() - offset) as u64 }))
 }
 
 /// Makes the file, empty.
@@ -202,6 +217,13 @@ impl HeadWriter {
     /// Writes and syncs a head. What it covers must be synced already.
     pub fn append(&mut self, head: &Head) -> Result<()> {
         self.append_body(&head.encode())
+    }
+
+    /// Writes and syncs a checkpoint. What it covers must be synced already.
+    pub fn append_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        let mut body = vec![TYPE_CHECKPOINT];
+        put_bytes(&mut body, checkpoint.note.encode().as_bytes());
+        self.append_body(&body)
     }
 
     /// Writes and syncs which index file came to be. It may be lost in a crash, and is made again then.

@@ -16,6 +16,9 @@ use crate::error::{Error, Result};
 use crate::files::Files;
 use crate::index::Index;
 use crate::indexer::Indexer;
+use crate::proof::checkpoint::origin;
+use crate::proof::nodes::Nodes;
+use crate::proof::notary::Notary;
 use crate::proposal::Proposal;
 use crate::refresh::Reader;
 use crate::report::OpenReport;
@@ -45,6 +48,10 @@ pub(crate) struct Inner {
     /// Readers and the writer; locks itself.
     pub index: Index,
     pub tree: SharedTree,
+    /// Of the tree, for proofs.
+    pub nodes: Nodes,
+    /// `None` in read-only stores.
+    pub notary: Option<Notary>,
     /// `None` once closed, and in read-only stores.
     pub writer: Mutex<Option<Writer>>,
     /// `None` in read-only stores.
@@ -104,6 +111,11 @@ impl Inner {
             unsettled.insert(std::thread::current().id(), appended.events());
         }
         Ok(appended)
+    }
+
+    /// What this journal's checkpoints are named.
+    pub(crate) fn origin(&self) -> String {
+        origin(&self.name, &self.journal_id)
     }
 
     /// Number of events that readers may see.

@@ -29,6 +29,7 @@ pub mod limits;
 pub mod marks;
 pub mod merkle;
 pub mod meta;
+pub mod proof;
 pub mod proposal;
 pub mod read;
 pub mod receipt;

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use crate::catalog::{Cache, IndexEntry, index_name, is_index};
-use crate::error::{Error, Result};
+use crate::error::{Anchor, Error, Result};
 use crate::files::Files;
 use crate::frontier;
 use crate::header::Header;
 use crate::heads::{self, Head, Heads, Reason};
 use crate::index::{Home, Index, Part, Runs, Sealed, Span, Tail};
+use crate::merkle::Tree;
 use crate::meta;
 use crate::order::Order;
+use crate::proof::anchors::{anchored, changed};
 use crate::read;
 use crate::recovery::{Decision, Situation, decide};
 use crate::replay::{self, Replay};
@@ -33,6 +35,8 @@ pub struct Loaded {
     pub substrate: Substrate,
     /// What the `checkpoints` file holds.
     pub heads: Heads,
+    /// The tree up to the last head or checkpoint.
+    pub tree: Tree,
     /// What the `frontier` file held.
     pub frontier: frontier::Found,
     /// Number of events known synced.
@@ -153,7 +157,7 @@ pub fn load(storage: &Arc<dyn Storage>, loading: &Loading) -> Result<Loaded> {
         home: Arc::new(home),
         mode: loading.mode,
         keys: loading.keys.clone().or(newest_keys).unwrap_or_default(),
-        promised: heads.heads.iter().map(|(_, head)| head.tree.size()).fold(synced, u64::max),
+        promised: heads.sizes().fold(synced, u64::max),
         parts: Vec::new(),
         steering: Vec::new(),
         opened: None,
@@ -168,13 +172,14 @@ pub fn load(storage: &Arc<dyn Storage>, loading: &Loading) -> Result<Loaded> {
         let span = Span { segment: *start, first: *start, count: 0, end: *bytes };
         loader.sealed(span, next, &heads, &caches, &listed)?;
     }
-    let (replay, last) = loader.last(*last, *last_bytes, &caches, &listed)?;
+    let (replay, last) = loader.last(*last, *last_bytes, &caches, &listed, &heads)?;
     let Loader { home, promised, parts, steering, opened, missing, stale, .. } = loader;
     let opened = replay.tail.opened().or(opened);
     let steering: Vec<u64> = steering.iter().chain(replay.tail.steering()).copied().collect();
     let index = Index::new(home, parts, replay.tail, Runs::default());
     let substrate = substrate(storage, &index, &steering, opened)?;
     check_heads(disk, &index, &heads)?;
+    let tree = anchored(disk, &index, &heads, &substrate, &journal_id)?;
     let meta_flaw = check_meta(disk, &index).err();
     let frontier = match frontier {
         frontier::Found::Valid(found) if found.journal_id != journal_id => frontier::Found::Damaged,
@@ -183,7 +188,7 @@ pub fn load(storage: &Arc<dyn Storage>, loading: &Loading) -> Result<Loaded> {
     let heads = Heads { caches, ..heads };
     let order = replay.order;
     let durable = promised;
-    Ok(Loaded { journal_id, index, order, substrate, heads, frontier, durable, last, meta_flaw, missing, stale })
+    Ok(Loaded { journal_id, index, order, substrate, heads, tree, frontier, durable, last, meta_flaw, missing, stale })
 }
 
 fn read_heads(storage: &dyn Storage, journal_id: &[u8; 16]) -> Result<Heads> {
@@ -269,7 +274,14 @@ impl Loader {
     }
 
     /// Reads the last segment, but for what an index of it knows that was written at a clean close.
-    fn last(&mut self, start: u64, bytes: u64, caches: &[Cache], listed: &Listed) -> Result<(Replay, LastSegment)> {
+    fn last(
+        &mut self,
+        start: u64,
+        bytes: u64,
+        caches: &[Cache],
+        listed: &Listed,
+        heads: &Heads,
+    ) -> Result<(Replay, LastSegment)> {
         let path = segment::path(start);
         let storage = Arc::clone(&self.home.storage);
         let name = storage.describe(&path);
@@ -311,6 +323,11 @@ impl Loader {
         self.promised = self.promised.max(replay.synced);
         let sequence = replay.order.next_sequence;
         let decision = decide(Situation { last: true, below_promise: sequence < self.promised, ending });
+        if decision == Decision::RefuseMissing
+            && let Some((_, checkpoint)) = heads.checkpoints.last().filter(|(_, last)| last.size > sequence)
+        {
+            return Err(changed(Anchor::Checkpoint, checkpoint, (sequence, None)));
+        }
         let reason = match decision {
             Decision::RefuseMissing => "events end here that are known to have been synced further on",
             Decision::RefuseNewer => "a newer version of batpak wrote what follows; upgrade batpak",

@@ -1,5 +1,7 @@
 //! The Merkle tree of RFC 6962 section 2.1 over event hashes, with SHA-256.
 
+use std::ops::Range;
+
 use sha2::{Digest, Sha256};
 
 use crate::hash::Hash;
@@ -32,15 +34,20 @@ impl Tree {
 
     /// Adds the next event.
     pub fn push(&mut self, event_hash: &Hash) {
-        let mut carried = leaf(event_hash);
-        // Each one bit at the end of the size is a perfect subtree that the new one completes.
-        for _ in 0..self.size.trailing_ones() {
+        self.push_perfect(0, leaf(event_hash));
+    }
+
+    /// Adds the next 2^`height` events by their root; the size must be a multiple of as many.
+    pub fn push_perfect(&mut self, height: u32, root: Hash) {
+        let mut carried = root;
+        // Each one bit from there on is a perfect subtree that the new one completes.
+        for _ in 0..(self.size >> height).trailing_ones() {
             if let Some(left) = self.peaks.pop() {
                 carried = node(&left, &carried);
             }
         }
         self.peaks.push(carried);
-        self.size += 1;
+        self.size += 1 << height;
     }
 
     /// Number of leaves.
@@ -119,4 +126,90 @@ pub fn root_from_path(event_hash: &Hash, index: u64, size: u64, path: &[Hash]) -
         last >>= 1;
     }
     (last == 0).then_some(reached)
+}
+
+/// Nodes are kept at each fourth height: sixteen leaves, 256, 4,096 and so on below one node.
+pub const STEP: u32 = 4;
+
+/// Which perfect subtrees of 2^`height` leaves lie wholly among the leaves `first..next`.
+#[must_use]
+pub const fn perfect_within(height: u32, first: u64, next: u64) -> Range<u64> {
+    let span = 1_u64 << height;
+    first.div_ceil(span)..next / span
+}
+
+/// The kept nodes over consecutive events of which the first has this sequence: for each height their roots in order, lowest height first.
+#[must_use]
+pub fn nodes(first: u64, event_hashes: &[Hash]) -> Vec<Vec<Hash>> {
+    let mut below: Vec<Hash> = event_hashes.iter().map(leaf).collect();
+    let (mut first, mut levels) = (first, Vec::new());
+    loop {
+        let skipped = usize::try_from(first.next_multiple_of(1 << STEP) - first).unwrap_or(usize::MAX);
+        let aligned = below.get(skipped..).unwrap_or_default();
+        let level: Vec<Hash> = aligned.chunks_exact(1 << STEP).map(fold).collect();
+        if level.is_empty() {
+            return levels;
+        }
+        first = first.div_ceil(1 << STEP);
+        levels.push(level.clone());
+        below = level;
+    }
+}
+
+/// The root over the roots of equally large perfect subtrees, a power of two of them.
+#[must_use]
+pub fn fold(children: &[Hash]) -> Hash {
+    let mut level = children.to_vec();
+    while level.len() > 1 {
+        level = level
+            .chunks_exact(2)
+            .filter_map(|pair| match pair {
+                [left, right] => Some(node(left, right)),
+                _ => None,
+            })
+            .collect();
+    }
+    level.first().copied().unwrap_or_default()
+}
+
+/// Whether a proof shows that the tree of `new` leaves with one root goes on from that of `old` leaves with another (RFC 9162 section 2.1.4.2).
+#[must_use]
+pub fn is_consistent(old: (u64, &Hash), new: (u64, &Hash), path: &[Hash]) -> bool {
+    let ((old_size, old_root), (new_size, new_root)) = (old, new);
+    if old_size == new_size {
+        return path.is_empty() && old_root == new_root;
+    }
+    if old_size == 0 {
+        return path.is_empty() && *old_root == Tree::default().root();
+    }
+    if old_size > new_size {
+        return false;
+    }
+    // The root of a perfect tree is its own proof.
+    let own = old_size.is_power_of_two().then_some(old_root);
+    let mut steps = own.into_iter().chain(path);
+    let Some(begin) = steps.next() else { return false };
+    let (mut reached_old, mut reached_new) = (*begin, *begin);
+    let (mut position, mut last) = (old_size - 1, new_size - 1);
+    let ones = position.trailing_ones();
+    position >>= ones;
+    last >>= ones;
+    for step in steps {
+        if last == 0 {
+            return false;
+        }
+        if position & 1 == 1 || position == last {
+            reached_old = node(step, &reached_old);
+            reached_new = node(step, &reached_new);
+            while position & 1 == 0 && position != 0 {
+                position >>= 1;
+                last >>= 1;
+            }
+        } else {
+            reached_new = node(&reached_new, step);
+        }
+        position >>= 1;
+        last >>= 1;
+    }
+    last == 0 && reached_old == *old_root && reached_new == *new_root
 }

@@ -25,6 +25,10 @@ use crate::inner::Inner;
 use crate::load::{Loaded, Loading, ends_sealed, load};
 use crate::merkle::Tree;
 use crate::meta;
+use crate::proof::checkpoint::origin;
+use crate::proof::nodes::Nodes;
+use crate::proof::notary::Notary;
+use crate::proof::pins::Pin;
 use crate::proposal::Proposal;
 use crate::read;
 use crate::refresh::Reader;
@@ -82,8 +86,10 @@ fn open_read_only(
     let mut report = report_of(&loaded, clock.as_ref());
     report.path_taken = "read_only";
     report.elapsed_us = elapsed_us(begun);
+    if let Some(mut pin) = pin_of(&loaded, &config)? {
+        loaded.heads.checkpoints.last().map_or(Ok(()), |(_, last)| pin.see(last))?;
+    }
     let reader = Reader::new(&loaded);
-    let tree = loaded.heads.heads.last().map(|(_, head)| head.tree.clone()).unwrap_or_default();
     let inner = Inner {
         files: Files::new(Arc::clone(&storage)),
         storage,
@@ -93,7 +99,9 @@ fn open_read_only(
         name: loaded.substrate.name.clone(),
         substrate: RwLock::new(loaded.substrate),
         index: loaded.index,
-        tree: SharedTree::new(tree),
+        tree: SharedTree::new(loaded.tree),
+        nodes: Nodes::default(),
+        notary: None,
         writer: Mutex::new(None),
         commit: None,
         indexer: None,
@@ -143,6 +151,7 @@ fn open_writable(
     let mut report = report_of(&loaded, clock.as_ref());
     // 2. The key is checked before a byte is written.
     let new_key = check_key(&config, &loaded.substrate, created)?;
+    let pin = pin_of(&loaded, &config)?;
     // 3. What a crashed writer left unfinished goes.
     let meta_flaw = loaded.meta_flaw.take().filter(|_| !created);
     if let Some(flaw) = meta_flaw.as_ref().filter(|_| !config.rebuild_meta) {
@@ -181,10 +190,11 @@ fn open_writable(
     }
     let missed = missed_cuts(storage.as_ref(), &loaded.substrate, cut.as_ref())?;
     // 7. Index files that are missing are made again; the others are believed only as far as they fit what `checkpoints` says of them.
-    let indexer = Indexer::new(heads);
+    let indexer = Indexer::new(Arc::clone(&heads));
     make_indexes(&indexer, &loaded)?;
     let journal_id = loaded.journal_id;
-    let tree = loaded.heads.heads.last().map(|(_, head)| head.tree.clone()).unwrap_or_default();
+    let last = loaded.heads.checkpoints.last().map(|(_, last)| last.clone());
+    let notary = Notary::new(config.signing_key.clone(), heads, last, pin);
     let mut inner = Inner {
         files: Files::new(Arc::clone(&storage)),
         storage,
@@ -194,7 +204,9 @@ fn open_writable(
         name: loaded.substrate.name.clone(),
         substrate: RwLock::new(loaded.substrate),
         index: loaded.index,
-        tree: SharedTree::new(tree),
+        tree: SharedTree::new(loaded.tree),
+        nodes: Nodes::default(),
+        notary: Some(notary),
         writer: Mutex::new(Some(writer)),
         commit: Some(commit),
         indexer: Some(indexer),
@@ -238,6 +250,15 @@ fn open_writable(
         store.start_interval_thread()?;
     }
     Ok(store)
+}
+
+/// The pin of this journal, if it is to be pinned, compared with the log.
+fn pin_of(loaded: &Loaded, config: &Config) -> Result<Option<Pin>> {
+    let Some(pins) = &config.pins else { return Ok(None) };
+    let origin = origin(&loaded.substrate.name, &loaded.journal_id);
+    let pin = Pin::open(Arc::clone(pins), &loaded.journal_id, &origin)?;
+    pin.check(&loaded.index, &loaded.heads)?;
+    Ok(Some(pin))
 }
 
 /// What this open has to say, in order, and whether it must be synced before the store is handed out.

@@ -23,6 +23,7 @@ use crate::idempotency;
 use crate::index::{Field, Query, Wanted};
 use crate::indexer::Indexer;
 use crate::inner::{Inner, rewinds_since};
+use crate::key::PublicKey;
 use crate::proposal::Proposal;
 use crate::read::{self, Event};
 use crate::receipt::Stored;
@@ -218,6 +219,12 @@ impl Store {
         &self.inner.name
     }
 
+    /// The key that the journal's next events must be signed by, if it has one.
+    #[must_use]
+    pub fn public_key(&self) -> Option<PublicKey> {
+        self.inner.substrate.read().key.clone()
+    }
+
     /// How the open went.
     #[must_use]
     pub fn report(&self) -> &OpenReport {
@@ -301,14 +308,15 @@ impl Store {
     pub fn verify(&self, interrupted: &dyn Fn() -> bool) -> Result<Verification> {
         let inner = self.usable()?;
         let events = inner.index.len();
-        verify::journal(inner.storage.as_ref(), Some(events), None, interrupted)
+        let against = verify::Against { limit: Some(events), pins: inner.config.pins.as_deref(), ..Default::default() };
+        verify::journal(inner.storage.as_ref(), against, interrupted)
     }
 
     /// Checks a receipt against this journal.
     pub fn verify_receipt(
         &self,
         receipt: &crate::receipt::Receipt,
-        public_key: Option<&crate::key::PublicKey>,
+        public_key: Option<&PublicKey>,
     ) -> Result<Verification> {
         verify::receipt::in_journal(self.usable()?, receipt, public_key)
     }

@@ -81,6 +81,8 @@ pub struct Verification {
     pub events: u64,
     /// Complete up to this many events from the beginning.
     pub complete_to: Option<u64>,
+    /// Events that the last valid signed checkpoint covers.
+    pub checkpoint_size: Option<u64>,
     /// Events whose payload was erased.
     pub erased: u64,
     /// Events or frames that could not be checked.
@@ -110,6 +112,7 @@ impl Verification {
             },
             events: 0,
             complete_to: None,
+            checkpoint_size: None,
             erased: 0,
             unverifiable: 0,
             findings: Vec::new(),

@@ -1,9 +1,10 @@
 //! The one place where errors of the core become Python's. The exceptions are written in Python (`batpak/_errors.py`).
 
 use batpak_core::Error;
+use batpak_core::error::Anchor;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyModule};
+use pyo3::types::{PyBytes, PyDict, PyModule};
 
 static EXCEPTIONS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
 
@@ -40,6 +41,20 @@ pub fn to_python(py: Python<'_>, error: &Error) -> PyErr {
             "InvalidEncoding"
         }
         Error::InvalidReceipt { .. } => "InvalidReceipt",
+        Error::InvalidProof { .. } => "InvalidProof",
+        Error::HistoryChanged { anchor, size, root, log_size, log_root } => {
+            set!(
+                "size": *size,
+                "root": PyBytes::new(py, root),
+                "log_size": *log_size,
+                "log_root": log_root.as_ref().map(|root| PyBytes::new(py, root))
+            );
+            match (anchor, log_root) {
+                (Anchor::Checkpoint, _) => "CheckpointMismatch",
+                (Anchor::Pin, None) => "RollbackDetected",
+                (Anchor::Pin, Some(_)) => "ForkDetected",
+            }
+        }
         Error::LimitExceeded { what, actual, limit } => {
             set!("what": *what, "actual": *actual, "limit": *limit);
             "LimitExceeded"

@@ -13,6 +13,7 @@ mod keys;
 mod names;
 mod numbers;
 mod place;
+mod proof;
 mod proposal;
 mod query;
 mod receipt;
@@ -38,6 +39,11 @@ mod _batpak {
     use super::names::{Coordinate, Kind};
     #[pymodule_export]
     use super::place::Place;
+    #[pymodule_export]
+    use super::proof::{
+        inclusion_root, note_verifier_key, parse_checkpoint, parse_note_verifier_key, verify_checkpoint,
+        verify_consistency, verify_inclusion,
+    };
     #[pymodule_export]
     use super::proposal::{CoreProposal, proposal_commitment};
     #[pymodule_export]

@@ -1,6 +1,7 @@
 //! The compiled half of `batpak.Store`: typed arguments in, one door to the core, typed results out.
 
 use std::cell::RefCell;
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use batpak_core::index::Query;
 use batpak_core::marks::{Mark, MarkName, Marks};
 use batpak_core::proposal::Proposal;
 use batpak_core::receipt::Committed;
+use batpak_core::storage::DiskStorage;
 use batpak_core::{Appended, Config, Reference, Store};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyString};
@@ -21,6 +23,7 @@ use crate::keys::{PublicKey, SigningKey};
 use crate::names::kind_of;
 use crate::numbers::{optional_u64, optional_version, u64_of};
 use crate::place::{Place, place_of};
+use crate::proof::{ConsistencyParts, InclusionParts, consistency_parts, inclusion_parts};
 use crate::proposal::CoreProposal;
 use crate::query::{Ancestors, Events};
 use crate::receipt::{Batch, ReceiptSource, Receipts, of_frame, shapes};
@@ -131,7 +134,7 @@ fn reference_of(py: Python<'_>, reference: &Bound<'_, PyAny>) -> PyResult<Refere
 impl CoreStore {
     /// Opens a journal; see `batpak.Store.open`.
     #[staticmethod]
-    #[pyo3(signature = (path, *, create, read_only, signing_key, durability, interval_ms, segment_bytes, name, resolve, restore, allow_nonfinite, rebuild_meta, index_metadata, durable_only, idempotency_window))]
+    #[pyo3(signature = (path, *, create, read_only, signing_key, durability, interval_ms, segment_bytes, name, resolve, restore, allow_nonfinite, rebuild_meta, index_metadata, durable_only, idempotency_window, pins))]
     #[expect(clippy::too_many_arguments, reason = "they are the options of Store.open")]
     #[expect(clippy::fn_params_excessive_bools, reason = "they are the options of Store.open")]
     fn open(
@@ -151,6 +154,7 @@ impl CoreStore {
         index_metadata: Option<Vec<String>>,
         durable_only: bool,
         #[pyo3(from_py_with = u64_of)] idempotency_window: u64,
+        pins: Option<PathBuf>,
     ) -> PyResult<Self> {
         let config = Config {
             create,
@@ -165,6 +169,7 @@ impl CoreStore {
             durable_only,
             idempotency_window,
             background: path.background,
+            pins: pins.map(|pins| Arc::new(DiskStorage::new(pins)) as _),
             ..Config::default()
         };
         let store = Arc::new(detached(py, || Store::open_with(path.storage, path.clock, config))?);
@@ -408,6 +413,53 @@ impl CoreStore {
         let signals = Signals::new();
         let result = detached(py, || self.store.verify(&|| signals.came()));
         verdict(py, &signals.settle(result)?)
+    }
+
+    /// The text of a checkpoint over everything written before.
+    fn checkpoint(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(detached(py, || self.store.checkpoint())?.note.encode())
+    }
+
+    /// The texts of the checkpoints that the journal keeps, oldest first.
+    fn checkpoints(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        let checkpoints = detached(py, || self.store.checkpoints())?;
+        Ok(checkpoints.iter().map(|checkpoint| checkpoint.note.encode()).collect())
+    }
+
+    /// The root over the first events.
+    fn root<'py>(
+        &self,
+        py: Python<'py>,
+        #[pyo3(from_py_with = optional_u64)] size: Option<u64>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let (_, root) = detached(py, || self.store.root(size))?;
+        Ok(PyBytes::new(py, &root))
+    }
+
+    /// Proves that an event is among the first events: its hash, its sequence, the size, the path.
+    fn prove<'py>(
+        &self,
+        py: Python<'py>,
+        reference: &Bound<'py, PyAny>,
+        #[pyo3(from_py_with = optional_u64)] size: Option<u64>,
+    ) -> PyResult<InclusionParts<'py>> {
+        let reference = reference_of(py, reference)?;
+        Ok(inclusion_parts(py, &detached(py, || self.store.prove(reference, size))?))
+    }
+
+    /// Proves that the tree of one size goes on from another: the old size and root, the new ones, the path.
+    fn prove_consistency<'py>(
+        &self,
+        py: Python<'py>,
+        #[pyo3(from_py_with = u64_of)] old: u64,
+        #[pyo3(from_py_with = optional_u64)] new: Option<u64>,
+    ) -> PyResult<ConsistencyParts<'py>> {
+        Ok(consistency_parts(py, &detached(py, || self.store.prove_consistency(old, new))?))
+    }
+
+    /// The key that signs now, or None.
+    fn public_key(&self) -> Option<PublicKey> {
+        self.store.public_key().map(|core| PublicKey { core })
     }
 
     /// Checks a receipt against the journal.

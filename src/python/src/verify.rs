@@ -1,7 +1,11 @@
 //! Verdicts: of a directory, of a receipt alone, and of an open journal.
 
+use std::path::PathBuf;
+
 use batpak_core::receipt::Receipt;
+use batpak_core::storage::{DiskStorage, Storage};
 use batpak_core::verification::Verification;
+use batpak_core::verify::Against;
 use batpak_core::verify::receipt::alone;
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -72,9 +76,15 @@ pub fn verify_directory<'py>(
     py: Python<'py>,
     #[pyo3(from_py_with = place_of)] path: Place,
     public_key: Option<&PublicKey>,
+    pins: Option<PathBuf>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let signals = Signals::new();
-    let key = public_key.map(|key| &key.core);
-    let result = detached(py, || batpak_core::verify::directory(path.storage.as_ref(), key, &|| signals.came()));
+    let pins = pins.map(DiskStorage::new);
+    let against = Against {
+        limit: None,
+        public_key: public_key.map(|key| &key.core),
+        pins: pins.as_ref().map(|pins| pins as &dyn Storage),
+    };
+    let result = detached(py, || batpak_core::verify::directory(path.storage.as_ref(), against, &|| signals.came()));
     verdict(py, &signals.settle(result)?)
 }

@@ -1,7 +1,7 @@
 //! The content of a segment's index file (FORMAT.md section 17.2): what it is made from, and how it is read.
 //!
 //! ```text
-//! content   = first end count field_count  field*  name*  place{count}  id{count}  hash{count}  dictionary{field_count}
+//! content   = first end count field_count  field*  name*  place{count}  id{count}  hash{count}  node*  dictionary{field_count}
 //! field     = name_bytes terms blob_bytes list_bytes
 //! dictionary = term_end{terms}  list_end{terms}  term*  list*
 //! list      = 0 number+  |  1 bitmap
@@ -9,6 +9,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use super::part::{Field, Part as _, Place, Span, Wanted};
 use super::runs::HeadEntry;
@@ -17,6 +18,7 @@ use super::tail::Tail;
 use crate::cache::CacheFile;
 use crate::event_id::EventId;
 use crate::hash::Hash;
+use crate::merkle::{self, STEP, perfect_within};
 
 const HEADER_BYTES: usize = 24;
 const FIELD_BYTES: usize = 16;
@@ -34,6 +36,8 @@ pub struct Layout {
     places: usize,
     ids: usize,
     hashes: usize,
+    /// Where the kept nodes of the tree begin, those of the lowest height first.
+    nodes: usize,
     dictionaries: Vec<(Field, Dictionary)>,
 }
 
@@ -168,11 +172,20 @@ fn columns(out: &mut Vec<u8>, base: Option<&Layout>, tail: &Tail) -> Option<()> 
     for number in numbers.clone() {
         out.extend_from_slice(&tail.id(number).ok()?);
     }
-    out.extend_from_slice(copied(|base| base.hashes, 32)?);
-    for hash in tail.hashes(0, numbers.len()).ok()? {
-        out.extend_from_slice(&hash);
-    }
+    let mut hashes = base.map_or_else(|| Some(Vec::new()), |base| base.hashes(0, base.span.count as usize))?;
+    hashes.extend(tail.hashes(0, numbers.len()).ok()?);
+    out.extend(hashes.iter().flatten());
+    out.extend(merkle::nodes(tail.span().segment, &hashes).iter().flatten().flatten());
     Some(())
+}
+
+/// The heights of the kept nodes that a segment can hold whole.
+fn heights() -> impl Iterator<Item = u32> {
+    (1..=32 / STEP).map(|step| step * STEP)
+}
+
+const fn length(range: Range<u64>) -> u64 {
+    range.end.saturating_sub(range.start)
 }
 
 fn number_at(file: &CacheFile, at: usize) -> Option<usize> {
@@ -198,7 +211,11 @@ impl Layout {
         let places = names_from.checked_add(table.iter().map(|[name, ..]| name).sum())?;
         let ids = places.checked_add(count as usize * 8)?;
         let hashes = ids.checked_add(count as usize * 16)?;
-        let (mut at, mut name_at) = (hashes.checked_add(count as usize * 32)?, names_from);
+        let nodes = hashes.checked_add(count as usize * 32)?;
+        let next = segment.checked_add(u64::from(count))?;
+        let kept: u64 = heights().map(|height| perfect_within(height, segment, next)).map(length).sum();
+        let kept_bytes = usize::try_from(kept).ok()?.checked_mul(32)?;
+        let (mut at, mut name_at) = (nodes.checked_add(kept_bytes)?, names_from);
         let (mut dictionaries, mut keys) = (Vec::with_capacity(fields), Vec::new());
         for (position, [name_bytes, terms, blob_bytes, list_bytes]) in table.into_iter().enumerate() {
             let name = std::str::from_utf8(file.get(name_at..name_at + name_bytes)?).ok()?;
@@ -219,7 +236,7 @@ impl Layout {
             at = end;
         }
         let span = Span { segment, first: segment, count, end };
-        (at == file.len()).then_some(Self { file, span, keys, places, ids, hashes, dictionaries })
+        (at == file.len()).then_some(Self { file, span, keys, places, ids, hashes, nodes, dictionaries })
     }
 
     /// Where a record lies, and the hash of its event.
@@ -258,6 +275,24 @@ impl Layout {
         let count = count.min((self.span.count as usize).saturating_sub(number as usize));
         let from = self.hashes + number as usize * 32;
         let bytes = self.file.get(from..from + count * 32)?;
+        Some(bytes.chunks_exact(32).filter_map(|hash| hash.first_chunk().copied()).collect())
+    }
+
+    /// Whether the kept nodes of a height with these numbers are here.
+    #[must_use]
+    pub fn has_nodes(&self, height: u32, wanted: &Range<u64>) -> bool {
+        let here = perfect_within(height, self.span.first, self.span.next());
+        here.start <= wanted.start && wanted.end <= here.end
+    }
+
+    /// Kept nodes of a height, which are here.
+    #[must_use]
+    pub fn nodes(&self, height: u32, wanted: &Range<u64>) -> Option<Vec<Hash>> {
+        let within = |height| perfect_within(height, self.span.first, self.span.next());
+        let lower: u64 = heights().take_while(|lower| *lower < height).map(within).map(length).sum();
+        let at = lower + wanted.start.checked_sub(within(height).start)?;
+        let from = self.nodes + usize::try_from(at).ok()? * 32;
+        let bytes = self.file.get(from..from + usize::try_from(length(wanted.clone())).ok()? * 32)?;
         Some(bytes.chunks_exact(32).filter_map(|hash| hash.first_chunk().copied()).collect())
     }
 

@@ -10,6 +10,7 @@ mod sealed;
 mod set;
 mod tail;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -284,6 +285,11 @@ impl Index {
             return Ok(Vec::new());
         }
         self.ask(sequence, |part| part.hashes(number_in(part, sequence), count))
+    }
+
+    /// Kept nodes of the tree by height and numbers, if they lie in one part; the events below them must exist.
+    pub fn nodes(&self, height: u32, numbers: &Range<u64>) -> Result<Option<Vec<Hash>>> {
+        self.ask(numbers.start << height, |part| part.nodes(height, numbers))
     }
 
     /// The first sequence whose id is not before this one: ids ascend with sequences.

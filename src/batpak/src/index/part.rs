@@ -1,6 +1,7 @@
 //! A run of events within one segment, and what can be asked of it; in memory (`tail.rs`) or in a file (`sealed.rs`).
 
 use std::fmt::Debug;
+use std::ops::Range;
 
 use super::runs::HeadEntry;
 use super::sealed::Sealed;
@@ -119,6 +120,11 @@ pub trait Part: Debug + Send + Sync {
 
     /// Up to `count` hashes from an event on.
     fn hashes(&self, number: u32, count: usize) -> Result<Vec<Hash>>;
+
+    /// Kept nodes of the tree (see `merkle::STEP`) by height and numbers; `None` if they are not all here.
+    fn nodes(&self, _height: u32, _numbers: &Range<u64>) -> Result<Option<Vec<Hash>>> {
+        Ok(None)
+    }
 
     /// The events whose field is one of the wanted terms; `None` if the field is not indexed here.
     fn find(&self, field: &Field, wanted: &[Wanted]) -> Result<Option<Set>>;

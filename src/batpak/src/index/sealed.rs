@@ -1,5 +1,6 @@
 //! The index of a segment in its file: mapped when it is first asked, and made again from the log if it does not hold what was promised.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -157,6 +158,13 @@ impl Part for Sealed {
 
     fn hashes(&self, number: u32, count: usize) -> Result<Vec<Hash>> {
         self.event(number, |layout| layout.hashes(number, count))
+    }
+
+    fn nodes(&self, height: u32, numbers: &Range<u64>) -> Result<Option<Vec<Hash>>> {
+        self.with(|layout| {
+            let here = layout.has_nodes(height, numbers);
+            if here { layout.nodes(height, numbers).map(Some) } else { Some(None) }
+        })
     }
 
     fn find(&self, field: &Field, wanted: &[Wanted]) -> Result<Option<Set>> {

@@ -15,6 +15,9 @@ use crate::load::{journal_id, segment_names};
 use crate::merkle::{self, Tree};
 use crate::meta;
 use crate::order::{Order, Previous};
+use crate::proof::Checkpoint;
+use crate::proof::checkpoint::origin;
+use crate::proof::pins;
 use crate::recovery::{Decision, Situation, decide};
 use crate::scan::{Ending, Frame, Scan};
 use crate::segment;
@@ -25,14 +28,20 @@ use crate::verification::{Axis, Finding, Outcome, Verification};
 /// Bytes of the log between two questions whether to stop.
 const BYTES_PER_QUESTION: u64 = 1024 * 1024;
 
-/// Checks content, order, completeness, anchors and signatures. With `limit`, events from there on are a running writer's business.
-/// With `public_key`, every frame must be signed by it; without, the keys are those that the journal names itself.
-pub fn journal(
-    storage: &dyn Storage,
-    limit: Option<u64>,
-    public_key: Option<&PublicKey>,
-    interrupted: &dyn Fn() -> bool,
-) -> Result<Verification> {
+/// What a journal is held against, besides itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Against<'a> {
+    /// Events from there on are a running writer's business.
+    pub limit: Option<u64>,
+    /// Every frame and checkpoint must be signed by it; without, the keys are those that the journal names itself.
+    pub public_key: Option<&'a PublicKey>,
+    /// Where the highest checkpoint that was seen is remembered.
+    pub pins: Option<&'a dyn Storage>,
+}
+
+/// Checks content, order, completeness, anchors and signatures.
+pub fn journal(storage: &dyn Storage, against: Against<'_>, interrupted: &dyn Fn() -> bool) -> Result<Verification> {
+    let Against { limit, public_key, pins } = against;
     let mut verdict = Verification::unchecked();
     // Beside a running writer: a segment that is followed by another in this list has its head in the file that is read next, and what promises
     // how far the log reaches is read before the log.
@@ -46,27 +55,33 @@ pub fn journal(
     };
     verdict.axes.content = Axis::Passed;
     verdict.axes.order = Axis::Passed;
-    let heads::Heads { heads, caches, .. } = read_heads(storage, &journal_id, &mut verdict)?;
+    let found = read_heads(storage, &journal_id, &mut verdict)?;
     let synced = match frontier::read(storage) {
         Ok(frontier::Found::Valid(frontier)) if frontier.journal_id == journal_id => frontier.synced_through,
         Ok(_) => 0,
         Err(error) => verdict.find_error("completeness", error).map(|()| 0)?,
     };
+    let pin = pins.map_or(Ok(None), |pins| pins::read(pins, &journal_id));
+    let pin = pin.or_else(|error| verdict.find_error("anchors", error).map(|()| None))?;
     let mut check = Check {
         storage,
+        pin,
+        is_pinned: false,
         limit: limit.unwrap_or(u64::MAX),
         public_key,
         interrupted,
         journal_id,
         verdict,
-        indexes: Indexes::new(storage, journal_id, &caches),
+        indexes: Indexes::new(storage, journal_id, &found.caches),
         order: Order::new(journal_id),
         substrate: Substrate::default(),
         entities: HashMap::new(),
         tree: Tree::default(),
-        promised: heads.iter().map(|(_, head)| head.tree.size()).fold(synced, u64::max).min(limit.unwrap_or(u64::MAX)),
-        heads,
+        promised: found.sizes().fold(synced, u64::max).min(limit.unwrap_or(u64::MAX)),
+        heads: found.heads,
         next_head: 0,
+        checkpoints: found.checkpoints,
+        next_checkpoint: 0,
         signed_frames: 0,
         frames: 0,
         first_record: Vec::new(),
@@ -107,6 +122,10 @@ fn read_heads(storage: &dyn Storage, id: &[u8; 16], verdict: &mut Verification) 
 
 struct Check<'a> {
     storage: &'a dyn Storage,
+    /// To be compared where the log has its size.
+    pin: Option<Checkpoint>,
+    /// Whether the log is what the pin says.
+    is_pinned: bool,
     limit: u64,
     public_key: Option<&'a PublicKey>,
     interrupted: &'a dyn Fn() -> bool,
@@ -120,6 +139,8 @@ struct Check<'a> {
     promised: u64,
     heads: Vec<(u64, Head)>,
     next_head: usize,
+    checkpoints: Vec<(u64, Checkpoint)>,
+    next_checkpoint: usize,
     signed_frames: u64,
     frames: u64,
     /// For `journal.meta`, which must be its copy.
@@ -251,6 +272,8 @@ impl Check<'_> {
         self.signature(body.signature.as_ref(), &hashes, first_sequence, &spot);
         let end = frame.offset + frame.header.frame_length();
         self.heads_at(hashes.last(), segment_start, end);
+        self.checkpoints_at();
+        self.pin_at(false);
         Ok(())
     }
 
@@ -342,7 +365,55 @@ impl Check<'_> {
         }
     }
 
+    /// Checks the checkpoints that speak of the log as far as it was read now.
+    fn checkpoints_at(&mut self) {
+        while let Some((offset, checkpoint)) = self.checkpoints.get(self.next_checkpoint).cloned() {
+            if checkpoint.size > self.tree.size() {
+                return;
+            }
+            self.next_checkpoint += 1;
+            let file = self.storage.describe(heads::NAME);
+            let spot = Spot { file: &file, offset, sequence: checkpoint.size.saturating_sub(1) };
+            if checkpoint.origin != origin(&self.substrate.name, &self.journal_id) {
+                self.find("anchors", "checkpoint_mismatch", &spot, "the checkpoint is of another journal");
+            } else if checkpoint.size != self.tree.size() || checkpoint.root != self.tree.root() {
+                let message = "the checkpoint is not of this log: one of the two was changed";
+                self.find("anchors", "checkpoint_mismatch", &spot, message);
+            } else if let Some(key) = self.public_key.or_else(|| self.substrate.key_at(spot.sequence)) {
+                match checkpoint.note.is_signed_by(&checkpoint.origin, key) {
+                    Some(true) => self.verdict.checkpoint_size = Some(checkpoint.size),
+                    Some(false) => {
+                        self.find("signatures", "invalid_signature", &spot, "the checkpoint's signature is not valid");
+                    }
+                    None => {
+                        let message = "the checkpoint is not signed by the journal's key";
+                        self.find("signatures", "missing_signature", &spot, message);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Compares the pin, once the log has its size, and at the end if it never had.
+    fn pin_at(&mut self, is_end: bool) {
+        let Some(pin) = self.pin.take_if(|pin| is_end || pin.size <= self.tree.size()) else { return };
+        let file = self.storage.describe("");
+        let spot = Spot { file: &file, offset: 0, sequence: pin.size.saturating_sub(1) };
+        if pin.size > self.tree.size() {
+            let message = "the pin tells of more events: the log was cut, or an old copy was put in its place";
+            self.find("completeness", "rollback_detected", &spot, message);
+        } else if pin.size != self.tree.size()
+            || pin.root != self.tree.root()
+            || pin.origin != origin(&self.substrate.name, &self.journal_id)
+        {
+            self.find("anchors", "fork_detected", &spot, "the pin tells of another log");
+        } else {
+            self.is_pinned = true;
+        }
+    }
+
     fn finish(mut self) -> Result<Verification> {
+        self.pin_at(true);
         self.check_sealed_heads();
         self.check_meta()?;
         self.check_recovered()?;
@@ -355,6 +426,9 @@ impl Check<'_> {
             frames,
             heads,
             next_head,
+            checkpoints,
+            next_checkpoint,
+            is_pinned,
             substrate,
             public_key,
             tree,
@@ -365,15 +439,23 @@ impl Check<'_> {
         verdict.complete_to = Some(promised);
         let axes = &mut verdict.axes;
         settle(&mut axes.completeness, Axis::Passed);
-        // A head beyond the end of the log was compared with nothing.
-        let anchors = if next_head == heads.len() { Axis::Passed } else { Axis::NotChecked };
-        settle(&mut axes.anchors, if heads.is_empty() { Axis::Absent } else { anchors });
+        // What speaks of more than the log was compared with nothing.
+        let all = next_head == heads.len() && next_checkpoint == checkpoints.len();
+        let anchors = if all { Axis::Passed } else { Axis::NotChecked };
+        settle(&mut axes.anchors, if heads.is_empty() && checkpoints.is_empty() { Axis::Absent } else { anchors });
         if tree.size() == 0 {
             settle(&mut axes.order, Axis::NotChecked);
         }
         let keyed = public_key.is_some() || substrate.key.is_some();
         settle(&mut axes.signatures, if keyed { Axis::Passed } else { Axis::Absent });
-        verdict.rung = u8::from(axes.order == Axis::Passed && axes.content == Axis::Passed);
+        let chained = axes.order == Axis::Passed && axes.content == Axis::Passed;
+        let stated = verdict.checkpoint_size.is_some() && axes.anchors == Axis::Passed;
+        verdict.rung = match (chained, stated, is_pinned && axes.anchors == Axis::Passed) {
+            (false, ..) => 0,
+            (true, _, true) => 3,
+            (true, true, false) => 2,
+            (true, false, false) => 1,
+        };
         if verdict.outcome != Outcome::Invalid {
             let all_signed = frames > 0 && signed_frames == frames;
             verdict.outcome = if all_signed { Outcome::Signed } else { Outcome::UnsignedAccepted };

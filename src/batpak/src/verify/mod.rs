@@ -2,24 +2,20 @@
 
 mod indexes;
 mod journal;
+pub mod proof;
 pub mod receipt;
 
-pub use journal::journal;
+pub use journal::{Against, journal};
 
 use crate::create::{Found, find};
 use crate::error::{Error, Result};
-use crate::key::PublicKey;
 use crate::storage::Storage;
 use crate::verification::Verification;
 
 /// Checks the journal in a directory; a directory that holds none is an error, not a finding.
-pub fn directory(
-    storage: &dyn Storage,
-    public_key: Option<&PublicKey>,
-    interrupted: &dyn Fn() -> bool,
-) -> Result<Verification> {
+pub fn directory(storage: &dyn Storage, against: Against<'_>, interrupted: &dyn Fn() -> bool) -> Result<Verification> {
     if find(storage)? == Found::Nothing {
         return Err(Error::NotAJournal { path: storage.describe(""), reason: "there is no journal here".to_owned() });
     }
-    journal(storage, None, public_key, interrupted)
+    journal(storage, against, interrupted)
 }

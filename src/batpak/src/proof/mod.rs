@@ -1,0 +1,16 @@
+//! What a stranger can check without the journal: roots, audit paths, consistency proofs, checkpoints (FORMAT.md section 18).
+
+pub mod checkpoint;
+pub mod note;
+pub mod paths;
+
+pub(crate) mod anchors;
+pub(crate) mod nodes;
+pub(crate) mod notary;
+pub(crate) mod pins;
+
+mod store;
+
+pub use checkpoint::Checkpoint;
+pub use note::Note;
+pub use store::{Consistency, Inclusion};
