@@ -61,3 +61,27 @@ def test_a_verdict_with_pins(journal: Path, tmp_path: Path) -> None:
     told = batpak_command("verify", journal, "--pins", pins)
     assert (told.returncode, told.stderr) == (3, "")
     assert "rollback_detected" in told.stdout
+
+
+def test_evidence_and_tiles(journal: Path, tmp_path: Path) -> None:
+    succeed("init", tmp_path / "unstated")
+    fail(1, "evidence", tmp_path / "unstated", tmp_path / "e.zip")
+    line = '{"entity": "player:alice", "scope": "room", "kind": "0xF:1", "payload": {"x": 1}}\n'
+    succeed("append", journal, "--key", tmp_path / "key.pem", stdin=line * 3)
+    size = Checkpoint(succeed("checkpoint", journal, "--key", tmp_path / "key.pem")).size
+    bundle = tmp_path / "evidence.zip"
+    told = succeed("evidence", journal, bundle, "--entity", "player:alice")
+    assert told == f"3 events under the checkpoint over {size} events\n"
+    assert "rung 2" in succeed("verify", bundle, "--public-key", tmp_path / "key.pub")
+    (members,) = succeed_json("evidence", journal, bundle, "--headers-only")
+    assert (members["events"], members["checkpoint_size"]) == (3, size)
+    succeed("keygen", tmp_path / "other.pem", "--public", tmp_path / "other.pub")
+    assert batpak_command("verify", bundle, "--public-key", tmp_path / "other.pub").returncode == 3
+    fail(2, "evidence", journal, bundle, "--reverse")
+    fail(2, "evidence", journal, journal / "e.zip")
+    fail(2, "verify", bundle, "--pins", tmp_path)
+    fail(1, "evidence", journal, tmp_path / "nowhere" / "e.zip")
+    bundle.write_bytes(bundle.read_bytes()[:-1])
+    fail(3, "verify", bundle)
+    assert succeed("tiles", journal, tmp_path / "out") == f"the tree of {size} events\n"
+    assert Checkpoint((tmp_path / "out" / "checkpoint").read_text()).size == size

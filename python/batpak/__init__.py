@@ -8,6 +8,7 @@ rolled back. ``FORMAT.md`` of the project maps every byte.
 from __future__ import annotations
 
 from batpak._batpak import Coordinate, Draft, Event, Events, Kind, Receipts
+from batpak._bundles import verify_evidence
 from batpak._causation import CausationTree
 from batpak._errors import (
     BatpakError,
@@ -157,5 +158,6 @@ __all__ = [
     "WrongKey",
     "event",
     "verify",
+    "verify_evidence",
     "verify_receipt",
 ]

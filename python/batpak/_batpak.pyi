@@ -12,7 +12,7 @@ from batpak._expect import Expect
 from batpak._receipt import AppendReceipt, Hlc
 from batpak._verification import Verification
 
-__all__ = ["Ancestors", "AuditHook", "Coordinate", "CoreProposal", "CoreStore", "Draft", "Event", "Events", "Faults", "Kind", "ManualClock", "MemoryDisk", "Place", "PublicKey", "ReceiptIterator", "ReceiptSource", "Receipts", "SigningKey", "decode_value", "encode_value", "event_from_record", "inclusion_root", "note_verifier_key", "parse_checkpoint", "parse_note_verifier_key", "proposal_commitment", "receipt_from_bytes", "start_audit", "verify_checkpoint", "verify_consistency", "verify_directory", "verify_inclusion", "verify_receipt"]
+__all__ = ["Ancestors", "AuditHook", "Coordinate", "CoreProposal", "CoreStore", "Draft", "Event", "Events", "Evidence", "Faults", "Kind", "ManualClock", "MemoryDisk", "Place", "PublicKey", "ReceiptIterator", "ReceiptSource", "Receipts", "SigningKey", "decode_value", "encode_value", "event_from_record", "inclusion_root", "note_verifier_key", "parse_checkpoint", "parse_note_verifier_key", "proposal_commitment", "receipt_from_bytes", "start_audit", "verify_checkpoint", "verify_consistency", "verify_directory", "verify_inclusion", "verify_receipt"]
 
 @final
 class Ancestors:
@@ -242,6 +242,11 @@ class CoreStore:
         """
         How often a read-only store was rewound, and how many of the events seen before still stand since the first `known` times.
         """
+    @property
+    def read_only(self, /) -> bool:
+        """
+        Whether it was opened for looking only.
+        """
     def root(self, /, size: int | None) -> bytes:
         """
         The root over the first events.
@@ -253,6 +258,14 @@ class CoreStore:
     def sync(self, /) -> int:
         """
         Makes every event durable; returns how many there are.
+        """
+    def tile(self, /, level: int, number: int, size: int) -> bytes:
+        """
+        The hashes of a tile of the tree over the first events, which must be synced.
+        """
+    def tile_entries(self, /, number: int, size: int) -> bytes:
+        """
+        The entries of a tile of leaves, as C2SP tlog-tiles has them.
         """
     def verify(self, /) -> Verification:
         """
@@ -441,6 +454,11 @@ class Event:
         The payload's bytes as stored.
         """
     @property
+    def raw_private_metadata(self, /) -> bytes:
+        """
+        The private metadata's bytes as stored; empty if there is none.
+        """
+    @property
     def salt(self, /) -> bytes:
         """
         The 16 bytes that hide the payload behind its commitment.
@@ -482,6 +500,17 @@ class Events:
     def examined(self, /) -> int:
         """
         How many events were looked at so far to find those that matched.
+        """
+
+@final
+class Evidence:
+    """
+    Chosen events with what proves them; `batpak/_evidence/reading.py` reads them from a bundle.
+    """
+    def __new__(cls, /, checkpoint: str, keys: Sequence[tuple[str, PublicKey]], items: Sequence[tuple[int, bytes, tuple[bytes, bytes, bytes] | None, Sequence[bytes]]], earlier: Sequence[tuple[str, Sequence[bytes]]]) -> Evidence: ...
+    def verify(self, /, public_key: PublicKey | None) -> Verification:
+        """
+        The verdict; see `batpak.verify_evidence`.
         """
 
 @final

@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from batpak._errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from uuid import UUID
+
+    from batpak._batpak import Kind
 
 SEQUENCE_MAX: Final = 2**64 - 1
+
+
+class Filters(TypedDict, total=False):
+    """The conditions of ``Store.query``, which says what they mean."""
+
+    entity: str | None
+    entity_prefix: str | None
+    scope: str | None
+    kind: Kind | int | None
+    category: int | None
+    correlation: UUID | bytes | None
+    causation: UUID | bytes | None
+    metadata: Mapping[str, str] | None
+    after: int | None
+    until: int | None
+    since: datetime | None
+    before: datetime | None
+    limit: int | None
+    system: bool
+
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)

@@ -28,6 +28,8 @@ COMMANDS: Final = {
     "verify": "check a journal",
     "checkpoint": "state what a journal is, for others to keep",
     "prove": "print a proof that an event is in a journal",
+    "evidence": "write chosen events into a file that proves itself",
+    "tiles": "write the Merkle tree as files for a web server",
     "stats": "print figures about a journal",
     "keygen": "make a signing key",
     "audit": "run a Python program and record what it does",

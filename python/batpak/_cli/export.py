@@ -43,7 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write them."""
     if arguments.output is not None:
-        _refuse_inside(arguments.output, arguments.directory)
+        refuse_inside(arguments.output, arguments.directory)
     with (
         Progress("export", "opening", quiet=arguments.quiet) as progress,
         open_reading(arguments.directory, durable=arguments.durable) as store,
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     return OK
 
 
-def _refuse_inside(file: Path, directory: Path) -> None:
+def refuse_inside(file: Path, directory: Path) -> None:
     """A file of ours among a journal's own could make the journal unreadable.
 
     Raises:

@@ -12,9 +12,8 @@ from batpak._verification import RUNGS
 
 from . import output
 from .advice import in_options
-from .exit_codes import OK, TAMPERED, UNCHECKED
+from .exit_codes import OK, TAMPERED, UNCHECKED, USAGE, CommandError
 from .opening import (
-    add_directory,
     add_json,
     add_key,
     add_quiet,
@@ -31,10 +30,10 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.description = (
-        "Check every byte of a journal. Exit status: 0 nothing failed, 3 damaged or tampered with, "
-        "4 something that is present could not be checked."
+        "Check every byte of a journal, or an evidence bundle. Exit status: 0 nothing failed, 3 damaged or tampered "
+        "with, 4 something that is present could not be checked."
     )
-    add_directory(parser)
+    parser.add_argument("directory", metavar="DIR|FILE", type=Path, help="the journal's directory, or a bundle")
     parser.add_argument(
         "--public-key",
         metavar="FILE",
@@ -56,12 +55,25 @@ def run(arguments: argparse.Namespace) -> int:
     """Check and print the verdict."""
     require_directory(arguments.directory)
     public_key = load_public_key(arguments.public_key)
+    if arguments.directory.is_file():
+        if arguments.rebuild_meta or arguments.pins is not None:
+            raise CommandError("--rebuild-meta and --pins are for journals, not for an evidence bundle", USAGE)
+        try:
+            verification = batpak.verify_evidence(arguments.directory, public_key=public_key)
+        except batpak.InvalidProof as error:
+            raise CommandError(f"{arguments.directory}: {error}", TAMPERED) from error
+        # What was left out of a choice cannot be told, and is no fault of it.
+        wanted = dataclasses.replace(verification.axes, completeness="absent")
+        return _told(verification, exit_code_of_verdict(dataclasses.replace(verification, axes=wanted)), arguments)
     if arguments.rebuild_meta:
         key = load_key(arguments.key)
         batpak.Store.open(arguments.directory, create=False, signing_key=key, rebuild_meta=True).close()
     with Progress("verify", f"checking {_log_size(arguments.directory)}", quiet=arguments.quiet):
         verification = _in_options(batpak.verify(arguments.directory, public_key=public_key, pins=arguments.pins))
-    exit_code = exit_code_of_verdict(verification)
+    return _told(verification, exit_code_of_verdict(verification), arguments)
+
+
+def _told(verification: batpak.Verification, exit_code: int, arguments: argparse.Namespace) -> int:
     sentence = _sentence(verification, exit_code)
     if arguments.json:
         output.write_json(output.plain({**verification.to_dict(), "verdict": sentence}))

@@ -225,6 +225,12 @@ impl Store {
         self.inner.substrate.read().key.clone()
     }
 
+    /// Whether it was opened for looking only.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.inner.commit.is_none()
+    }
+
     /// How the open went.
     #[must_use]
     pub fn report(&self) -> &OpenReport {

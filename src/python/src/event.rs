@@ -118,6 +118,12 @@ impl Event {
         PyBytes::new(py, self.core.payload())
     }
 
+    /// The private metadata's bytes as stored; empty if there is none.
+    #[getter]
+    fn raw_private_metadata<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, self.core.private())
+    }
+
     /// "raw" or "value".
     #[getter]
     fn encoding(&self) -> &'static str {

@@ -9,6 +9,7 @@ mod draft;
 mod encode;
 mod errors;
 mod event;
+mod evidence;
 mod keys;
 mod names;
 mod numbers;
@@ -33,6 +34,8 @@ mod _batpak {
     use super::draft::Draft;
     #[pymodule_export]
     use super::event::{Event, event_from_record};
+    #[pymodule_export]
+    use super::evidence::Evidence;
     #[pymodule_export]
     use super::keys::{PublicKey, SigningKey};
     #[pymodule_export]

@@ -457,6 +457,34 @@ impl CoreStore {
         Ok(consistency_parts(py, &detached(py, || self.store.prove_consistency(old, new))?))
     }
 
+    /// The hashes of a tile of the tree over the first events, which must be synced.
+    fn tile<'py>(
+        &self,
+        py: Python<'py>,
+        level: u32,
+        #[pyo3(from_py_with = u64_of)] number: u64,
+        #[pyo3(from_py_with = u64_of)] size: u64,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let hashes = detached(py, || self.store.tile(level, number, size))?;
+        Ok(PyBytes::new(py, hashes.as_flattened()))
+    }
+
+    /// The entries of a tile of leaves, as C2SP tlog-tiles has them.
+    fn tile_entries<'py>(
+        &self,
+        py: Python<'py>,
+        #[pyo3(from_py_with = u64_of)] number: u64,
+        #[pyo3(from_py_with = u64_of)] size: u64,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &detached(py, || self.store.tile_entries(number, size))?))
+    }
+
+    /// Whether it was opened for looking only.
+    #[getter]
+    fn read_only(&self) -> bool {
+        self.store.is_read_only()
+    }
+
     /// The key that signs now, or None.
     fn public_key(&self) -> Option<PublicKey> {
         self.store.public_key().map(|core| PublicKey { core })

@@ -10,6 +10,7 @@ pub(crate) mod notary;
 pub(crate) mod pins;
 
 mod store;
+mod tiles;
 
 pub use checkpoint::Checkpoint;
 pub use note::Note;

@@ -1,5 +1,6 @@
 //! Verification: of a whole journal from its files, and of a receipt with or without one.
 
+pub mod evidence;
 mod indexes;
 mod journal;
 pub mod proof;
