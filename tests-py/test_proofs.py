@@ -7,6 +7,7 @@ import copy
 import pickle
 import re
 import shutil
+import time
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,12 +16,13 @@ import pytest
 
 import batpak
 from batpak import Checkpoint, ConsistencyProof, Coordinate, InclusionProof, Kind, SigningKey, Store
+from batpak.testing import Fault, Faults, open_store
 from plain_reader import ed25519
 from plain_reader.checkpoint import parse, signature_problem
 from plain_reader.merkle import Tree, root_of_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 COORD = Coordinate("order:1", "shop")
 KIND = Kind(0xF, 1)
@@ -260,3 +262,54 @@ def test_a_pin_tells_an_old_copy_and_another_history(path: Path, tmp_path: Path)
     assert forked.value.log_root not in (None, forked.value.root)
     assert batpak.verify(yesterday, pins=pins).reason_code == "fork_detected"
     assert issubclass(batpak.ForkDetected, batpak.JournalDamaged)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_checkpoints_by_themselves(path: Path, key: SigningKey) -> None:
+    with Store.open(path, signing_key=key, checkpoint_events=10) as store:
+        fill(store, 7)
+        assert store.checkpoints() == []
+        fill(store, 3)
+        until(lambda: bool(store.checkpoints()))
+        (first,) = store.checkpoints()
+        assert first.size in (10, 11)
+        assert first.verify(public_key=key.public_key).rung == 2
+        fill(store, 200)
+        until(lambda: store.checkpoints()[-1].size == len(store))
+        known = len(store)
+    with Store.open(path, signing_key=key, checkpoint_interval_ms=30) as store:
+        begun = time.monotonic()
+        store.append(COORD, 1, kind=KIND)
+        until(lambda: store.checkpoints()[-1].size > known)
+        # The event that says that the journal was opened is older than the one that was appended.
+        assert time.monotonic() - begun < 20
+        size = store.checkpoints()[-1].size
+        store.append(COORD, 2, kind=KIND)
+        until(lambda: store.checkpoints()[-1].size > size)
+        count = len(store.checkpoints())
+        time.sleep(0.15)
+        assert len(store.checkpoints()) == count, "nothing was written, and something was stated"
+        assert store.stats().checkpoint_failure is None
+    for wrong in ({"checkpoint_events": 0}, {"checkpoint_interval_ms": 0}, {"checkpoint_interval_ms": 10**9}):
+        with pytest.raises(batpak.InvalidInput):
+            Store.open(path, signing_key=key, **wrong)  # type: ignore[arg-type]
+    with pytest.raises(batpak.InvalidInput):
+        Store.open(path, read_only=True, checkpoint_events=1)
+
+
+def test_a_checkpoint_that_cannot_be_made_is_told_and_made_later() -> None:
+    faults = Faults()
+    with open_store(faults=faults, checkpoint_events=1) as store:
+        assert store.stats().checkpoint_failure is None
+        faults.arm(Fault(operation="sync", file="checkpoints"))
+        store.append(COORD, 1, kind=KIND)
+        assert "sync" in str(store.stats().checkpoint_failure)
+        store.append(COORD, 2, kind=KIND)
+        assert store.stats().checkpoint_failure is None
+        assert store.checkpoints()[-1].size == len(store)

@@ -81,6 +81,7 @@ class StoreStats(Report):
         index_bytes: bytes of index files, which can be made again from the segments.
         indexes_rebuilt: index files that turned out damaged since the open, and were made again.
         index_failure: why the last index file could not be written, or None; its events stay in memory until one can.
+        checkpoint_failure: why the last checkpoint that was due could not be made, or None; it is tried again.
         signed: whether frames are signed.
         read_only: whether the store was opened read-only.
     """
@@ -97,5 +98,6 @@ class StoreStats(Report):
     index_bytes: int
     indexes_rebuilt: int
     index_failure: str | None
+    checkpoint_failure: str | None
     signed: bool
     read_only: bool

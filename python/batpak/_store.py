@@ -32,6 +32,7 @@ Visibility = Literal["written", "durable"]
 
 SEGMENT_BYTES = 64 * 1024 * 1024
 IDEMPOTENCY_WINDOW = 1_000_000
+DAY_MS = 86_400_000
 CLOCK_AHEAD_US = 1_000_000
 """A wall clock that went back further than this is worth a warning."""
 
@@ -129,6 +130,8 @@ class Store(Proving):
         gate_mode: GateMode = "first",
         record_denials: bool = True,
         pins: Path_ | None = None,
+        checkpoint_events: int | None = None,
+        checkpoint_interval_ms: int | None = None,
     ) -> Self:
         """Open the journal in a directory; a missing or empty one becomes a journal.
 
@@ -166,6 +169,10 @@ class Store(Proving):
             pins: a directory outside the journal's, best where whoever can change the journal cannot. It remembers the
                 highest checkpoint that was seen of each journal, and an open that finds less, or something else, is
                 refused. It is made if it is missing.
+            checkpoint_events: make a checkpoint by itself, in a thread of its own, when so many events follow the last
+                one; 1 to 2**64 - 1. None makes them on demand and, in a journal with a key or pins, at the close.
+            checkpoint_interval_ms: the same when an event that the last one does not cover is so old; 1 to
+                86,400,000 milliseconds. What keeps it from being made is in ``stats().checkpoint_failure``.
 
         Returns:
             The open store.
@@ -204,6 +211,8 @@ class Store(Proving):
                 durable_only=_durable_only(visibility),
                 idempotency_window=_window(idempotency_window),
                 pins=None if pins is None else absolute(pins),
+                checkpoint_events=number(checkpoint_events, "checkpoint_events"),
+                checkpoint_interval_ms=number(checkpoint_interval_ms, "checkpoint_interval_ms", DAY_MS),
             )
         store = cls(core, Path(path), known, gating)
         _fork.watch(core)

@@ -10,6 +10,7 @@ mod faulty;
 mod forge;
 mod golden;
 mod index;
+mod interop;
 mod limits;
 mod lying;
 mod merkle;

@@ -42,6 +42,8 @@ class StoreOptions(TypedDict, total=False):
     gate_mode: GateMode
     record_denials: bool
     pins: str | os.PathLike[str] | None
+    checkpoint_events: int | None
+    checkpoint_interval_ms: int | None
 
 
 def open_store(

@@ -29,9 +29,14 @@ impl Store {
         if let Some(commit) = &self.inner.commit {
             commit.stop();
         }
-        if let Some(thread) = self.interval_thread.lock().take() {
-            // It panics nowhere; and if it did, the log is complete without it.
-            let _ = thread.join();
+        if let Some(due) = &self.inner.checkpoint_due {
+            due.stop();
+        }
+        for thread in [&self.interval_thread, &self.checkpoint_thread] {
+            if let Some(thread) = thread.lock().take() {
+                // It panics nowhere; and if it did, the log is complete without it.
+                let _ = thread.join();
+            }
         }
         self.inner.files.close();
         drop(self.inner.lock.lock().take());
@@ -73,8 +78,9 @@ impl Drop for Store {
             if let Some(indexer) = &self.inner.indexer {
                 indexer.forget_thread();
             }
-            // The thread belongs to the parent.
+            // The threads belong to the parent.
             std::mem::forget(self.interval_thread.lock().take());
+            std::mem::forget(self.checkpoint_thread.lock().take());
             return;
         }
         // Nobody is left to tell; what was written is in the operating system's hands, and the next open finds it.

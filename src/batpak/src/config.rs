@@ -10,6 +10,7 @@ use crate::limits::{
     IDEMPOTENCY_WINDOW_DEFAULT, INDEXED_KEYS_MAX, INTERVAL_MS_MAX, METADATA_BYTES_MAX, SEGMENT_BYTES_DEFAULT,
     SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
 };
+use crate::proof::Policy;
 use crate::storage::Storage;
 use crate::system::check_name;
 
@@ -45,6 +46,8 @@ pub struct Config {
     pub rebuild_meta: bool,
     /// Where the highest checkpoint that was seen of each journal is remembered.
     pub pins: Option<Arc<dyn Storage>>,
+    /// When checkpoints are made besides those on demand and at a close.
+    pub checkpoints: Policy,
     /// What `opened` events say of the software.
     pub software: String,
 }
@@ -66,6 +69,7 @@ impl Default for Config {
             background: true,
             rebuild_meta: false,
             pins: None,
+            checkpoints: Policy::default(),
             software: concat!("batpak ", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
@@ -97,6 +101,12 @@ impl Config {
             if keys.iter().any(|key| key.is_empty() || key.len() > METADATA_BYTES_MAX) {
                 return invalid(format!("each key of index_metadata must have 1 to {METADATA_BYTES_MAX} bytes"));
             }
+        }
+        if self.checkpoints.events == Some(0) || self.checkpoints.interval == Some(Duration::ZERO) {
+            return invalid("a checkpoint after nothing is none; let it be after 1 event or 1 ms at least".to_owned());
+        }
+        if self.read_only && !self.checkpoints.is_none() {
+            return invalid("a read-only store makes no checkpoints".to_owned());
         }
         if self.read_only && (self.signing_key.is_some() || self.rebuild_meta) {
             return invalid(

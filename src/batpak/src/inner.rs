@@ -19,6 +19,7 @@ use crate::indexer::Indexer;
 use crate::proof::checkpoint::origin;
 use crate::proof::nodes::Nodes;
 use crate::proof::notary::Notary;
+use crate::proof::policy::Due;
 use crate::proposal::Proposal;
 use crate::refresh::Reader;
 use crate::report::OpenReport;
@@ -52,6 +53,8 @@ pub(crate) struct Inner {
     pub nodes: Nodes,
     /// `None` in read-only stores.
     pub notary: Option<Notary>,
+    /// `None` if checkpoints are made on demand only.
+    pub checkpoint_due: Option<Due>,
     /// `None` once closed, and in read-only stores.
     pub writer: Mutex<Option<Writer>>,
     /// `None` in read-only stores.
@@ -101,6 +104,9 @@ impl Inner {
         let appended = append::append(&parts, writer, proposal)?;
         drop(guard);
         self.watch.tell();
+        if let Some(due) = &self.checkpoint_due {
+            due.wrote(appended.events());
+        }
         if self.config.durable_only {
             let mut unsettled = self.unsettled.lock();
             if unsettled.len() >= UNSETTLED_MAX {

@@ -29,6 +29,7 @@ use crate::proof::checkpoint::origin;
 use crate::proof::nodes::Nodes;
 use crate::proof::notary::Notary;
 use crate::proof::pins::Pin;
+use crate::proof::policy::Due;
 use crate::proposal::Proposal;
 use crate::read;
 use crate::refresh::Reader;
@@ -102,6 +103,7 @@ fn open_read_only(
         tree: SharedTree::new(loaded.tree),
         nodes: Nodes::default(),
         notary: None,
+        checkpoint_due: None,
         writer: Mutex::new(None),
         commit: None,
         indexer: None,
@@ -117,7 +119,7 @@ fn open_read_only(
         report,
         config,
     };
-    Ok(Store { inner: Arc::new(inner), interval_thread: Mutex::new(None) })
+    Ok(Store { inner: Arc::new(inner), interval_thread: Mutex::new(None), checkpoint_thread: Mutex::new(None) })
 }
 
 fn report_of(loaded: &Loaded, clock: &dyn WallClock) -> OpenReport {
@@ -194,6 +196,7 @@ fn open_writable(
     make_indexes(&indexer, &loaded)?;
     let journal_id = loaded.journal_id;
     let last = loaded.heads.checkpoints.last().map(|(_, last)| last.clone());
+    let checkpoint_due = Due::after(config.checkpoints, last.as_ref(), loaded.index.len());
     let notary = Notary::new(config.signing_key.clone(), heads, last, pin);
     let mut inner = Inner {
         files: Files::new(Arc::clone(&storage)),
@@ -207,6 +210,7 @@ fn open_writable(
         tree: SharedTree::new(loaded.tree),
         nodes: Nodes::default(),
         notary: Some(notary),
+        checkpoint_due,
         writer: Mutex::new(Some(writer)),
         commit: Some(commit),
         indexer: Some(indexer),
@@ -244,8 +248,10 @@ fn open_writable(
     }
     report.elapsed_us = elapsed_us(begun);
     inner.report = report;
-    let store = Store { inner: Arc::new(inner), interval_thread: Mutex::new(None) };
+    let store =
+        Store { inner: Arc::new(inner), interval_thread: Mutex::new(None), checkpoint_thread: Mutex::new(None) };
     store.index_what_is_due();
+    store.start_checkpoint_thread()?;
     if store.inner.config.durability == Promise::Interval {
         store.start_interval_thread()?;
     }

@@ -64,6 +64,8 @@ pub struct Stats {
     pub indexes_rebuilt: u64,
     /// Why the last index file could not be written; its events stay in memory until one can.
     pub index_failure: Option<String>,
+    /// Why the last checkpoint that was due could not be made.
+    pub checkpoint_failure: Option<String>,
     /// Whether frames are signed.
     pub signed: bool,
     /// Whether the store was opened read-only.

@@ -24,6 +24,7 @@ use crate::index::{Field, Query, Wanted};
 use crate::indexer::Indexer;
 use crate::inner::{Inner, rewinds_since};
 use crate::key::PublicKey;
+use crate::proof::policy::Due;
 use crate::proposal::Proposal;
 use crate::read::{self, Event};
 use crate::receipt::Stored;
@@ -70,6 +71,8 @@ pub struct Store {
     pub(crate) inner: Arc<Inner>,
     /// Ends at close.
     pub(crate) interval_thread: Mutex<Option<JoinHandle<()>>>,
+    /// Ends at close.
+    pub(crate) checkpoint_thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Store {
@@ -128,6 +131,7 @@ impl Store {
         }
         let appended = inner.append(proposal)?;
         self.index_what_is_due();
+        self.checkpoint_what_is_due();
         Ok(appended)
     }
 
@@ -353,6 +357,7 @@ impl Store {
             index_bytes,
             indexes_rebuilt: index.rebuilt(),
             index_failure: inner.indexer.as_ref().and_then(Indexer::failure).map(|error| error.to_string()),
+            checkpoint_failure: inner.checkpoint_due.as_ref().and_then(Due::failure).map(|error| error.to_string()),
             signed: inner.substrate.read().key.is_some(),
             read_only: inner.commit.is_none(),
         })

@@ -1,14 +1,29 @@
 //! How far events have come, and waiting for it.
 
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result, StorageFailure};
 use crate::marks::{self, MarkName, Marks};
+use crate::storage::Storage;
 use crate::store::Store;
 
 /// A reader that waits for another process's writes looks for them this often.
 const READER_LOOKS_EVERY: Duration = Duration::from_millis(10);
+
+/// Starts a thread of a store.
+pub(crate) fn spawn(storage: &dyn Storage, name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(body).map_err(|error| {
+        Error::Storage(StorageFailure {
+            operation: "start a thread of",
+            path: storage.describe(""),
+            errno: error.raw_os_error(),
+            kind: error.kind(),
+            message: error.to_string(),
+        })
+    })
+}
 
 impl Store {
     /// Starts the thread that syncs at intervals, unless it runs.
@@ -24,16 +39,7 @@ impl Store {
                 commit.serve_interval(interval, || drop(served.tree.catch_up(&served.index)));
             }
         };
-        let spawned = std::thread::Builder::new().name("batpak-interval".to_owned()).spawn(body);
-        *thread = Some(spawned.map_err(|error| {
-            Error::Storage(StorageFailure {
-                operation: "start the sync thread of",
-                path: self.inner.storage.describe(""),
-                errno: error.raw_os_error(),
-                kind: error.kind(),
-                message: error.to_string(),
-            })
-        })?);
+        *thread = Some(spawn(self.inner.storage.as_ref(), "batpak-interval", body)?);
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use batpak_core::header::Promise;
 use batpak_core::index::Query;
 use batpak_core::marks::{Mark, MarkName, Marks};
+use batpak_core::proof::Policy;
 use batpak_core::proposal::Proposal;
 use batpak_core::receipt::Committed;
 use batpak_core::storage::DiskStorage;
@@ -134,7 +135,7 @@ fn reference_of(py: Python<'_>, reference: &Bound<'_, PyAny>) -> PyResult<Refere
 impl CoreStore {
     /// Opens a journal; see `batpak.Store.open`.
     #[staticmethod]
-    #[pyo3(signature = (path, *, create, read_only, signing_key, durability, interval_ms, segment_bytes, name, resolve, restore, allow_nonfinite, rebuild_meta, index_metadata, durable_only, idempotency_window, pins))]
+    #[pyo3(signature = (path, *, create, read_only, signing_key, durability, interval_ms, segment_bytes, name, resolve, restore, allow_nonfinite, rebuild_meta, index_metadata, durable_only, idempotency_window, pins, checkpoint_events, checkpoint_interval_ms))]
     #[expect(clippy::too_many_arguments, reason = "they are the options of Store.open")]
     #[expect(clippy::fn_params_excessive_bools, reason = "they are the options of Store.open")]
     fn open(
@@ -155,6 +156,8 @@ impl CoreStore {
         durable_only: bool,
         #[pyo3(from_py_with = u64_of)] idempotency_window: u64,
         pins: Option<PathBuf>,
+        #[pyo3(from_py_with = optional_u64)] checkpoint_events: Option<u64>,
+        #[pyo3(from_py_with = optional_u64)] checkpoint_interval_ms: Option<u64>,
     ) -> PyResult<Self> {
         let config = Config {
             create,
@@ -168,6 +171,10 @@ impl CoreStore {
             index_metadata,
             durable_only,
             idempotency_window,
+            checkpoints: Policy {
+                events: checkpoint_events,
+                interval: checkpoint_interval_ms.map(Duration::from_millis),
+            },
             background: path.background,
             pins: pins.map(|pins| Arc::new(DiskStorage::new(pins)) as _),
             ..Config::default()

@@ -3,6 +3,7 @@
 pub mod checkpoint;
 pub mod note;
 pub mod paths;
+pub mod policy;
 
 pub(crate) mod anchors;
 pub(crate) mod nodes;
@@ -14,4 +15,5 @@ mod tiles;
 
 pub use checkpoint::Checkpoint;
 pub use note::Note;
+pub use policy::Policy;
 pub use store::{Consistency, Inclusion};

@@ -58,14 +58,24 @@ fn tree_of(inner: &Inner) -> TreeOf<'_> {
     TreeOf { index: &inner.index, nodes: &inner.nodes }
 }
 
+impl Inner {
+    /// See `Store::checkpoint`.
+    pub(super) fn checkpoint(&self) -> Result<Checkpoint> {
+        let (Some(notary), Some(commit)) = (&self.notary, &self.commit) else { return Err(Error::ReadOnly) };
+        let tree = self.tree.catch_up(&self.index)?;
+        commit.wait(tree.size(), None)?;
+        let checkpoint = notary.state(&self.origin(), &tree)?;
+        if let Some(due) = &self.checkpoint_due {
+            due.stated(checkpoint.size);
+        }
+        Ok(checkpoint)
+    }
+}
+
 impl Store {
     /// States what the journal is, in a checkpoint that covers everything written before; it is synced first.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
-        let inner = self.usable()?;
-        let (Some(notary), Some(commit)) = (&inner.notary, &inner.commit) else { return Err(Error::ReadOnly) };
-        let tree = inner.tree.catch_up(&inner.index)?;
-        commit.wait(tree.size(), None)?;
-        notary.state(&inner.origin(), &tree)
+        self.usable()?.checkpoint()
     }
 
     /// Every checkpoint that the journal keeps, in the order in which they were made.
