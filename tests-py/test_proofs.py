@@ -264,6 +264,13 @@ def test_a_pin_tells_an_old_copy_and_another_history(path: Path, tmp_path: Path)
     assert issubclass(batpak.ForkDetected, batpak.JournalDamaged)
 
 
+def test_pins_inside_the_journal_are_refused(path: Path) -> None:
+    for inside in (path, path / "pins", path / ".." / path.name / "p"):
+        with pytest.raises(batpak.InvalidInput):
+            Store.open(path, pins=inside)
+    assert not path.exists()
+
+
 def until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 30
     while not condition():

@@ -191,6 +191,10 @@ class Store(Proving):
         """
         if signing_key is not None and not isinstance(signing_key, SigningKey):
             signing_key = SigningKey.load(signing_key)
+        if pins is not None and Path(pins).resolve().is_relative_to(Path(path).resolve()):
+            raise InvalidInput(
+                "pins names a directory inside the journal's: whoever changes the one can change the other"
+            )
         known = default_registry if registry is None else registry
         gating = Gating(gates, gate_mode, record_denials=record_denials)
         with _signals_held():

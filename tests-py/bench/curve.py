@@ -62,6 +62,7 @@ def _append(title: str, workload: str) -> Step:
 READS: Final = (
     Step(OPEN, "open after a clean close", Unit.MILLISECONDS, "open"),
     Step(OPEN, "memory of a process that opened the store and read one event", Unit.MEBIBYTES, "memory"),
+    Step("prove", "inclusion proofs of random events (20,000/s is 50 us)", Unit.EVENTS_PER_S, "prove"),
     Step("get", "get random events by id, decoded into dicts", Unit.EVENTS_PER_S, "get"),
 )
 STEPS: Final = {

@@ -7,8 +7,9 @@ from uuid import UUID
 
 import batpak
 
+from .clock import GETS_MAX, WARM_SHARE, Clock, Reading
 from .driver import Indexed, workloads
-from .event import Event
+from .event import Event, scramble
 from .placed import KINDS, PAGE, By, Placed, entity_name
 
 KINDS_OF_BATPAK: Final = tuple(batpak.Kind(0xF, 1 + number) for number in range(KINDS))
@@ -93,4 +94,19 @@ class Journal(Indexed[Item, UUID]):
         self._store.close()
 
 
-WORKLOADS: Final = workloads(Journal)
+def _prove(directory: Path, count: int) -> Reading:
+    """Prove random events under the whole tree; every proof is made from index files."""
+    clock = Clock()
+    with batpak.Store.open(directory, create=False) as store:
+        size = len(store)
+        picks = [scramble(index) % count for index in range(min(count, GETS_MAX))]
+        warm = len(picks) // WARM_SHARE
+        for sequence in picks[:warm]:
+            _ = store.prove(sequence, size)
+        with clock:
+            for sequence in picks[warm:]:
+                _ = store.prove(sequence, size)
+    return clock.read(len(picks) - warm)
+
+
+WORKLOADS: Final = {**workloads(Journal), "prove": _prove}

@@ -8,6 +8,7 @@ mod encoder;
 mod fault;
 mod faulty;
 mod forge;
+mod fuzz;
 mod golden;
 mod index;
 mod interop;
