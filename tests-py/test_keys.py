@@ -193,7 +193,9 @@ def test_a_key_that_comes_later(path: Path, key: SigningKey) -> None:
     with Store.open(path) as store:
         first = store.append(COORD, 1, kind=KIND)
         assert not store.stats().signed
-    with Store.open(path, signing_key=key) as store:
+    with pytest.raises(batpak.KeyNotInJournal, match="adopt_key=True"):
+        Store.open(path, signing_key=key)
+    with Store.open(path, signing_key=key, adopt_key=True) as store:
         second = store.append(COORD, 2, kind=KIND)
         assert store.stats().signed
         assert (first.signature, second.key_id) == (None, key.key_id)

@@ -110,8 +110,8 @@ def test_signed(path: Path, key: batpak.SigningKey) -> None:
 def test_signed_from_some_time_on(path: Path, key: batpak.SigningKey) -> None:
     with Store.open(path) as store:
         fill(store, 1)
-    for _ in range(2):
-        with Store.open(path, signing_key=key) as store:
+    for adopt_key in (True, False):
+        with Store.open(path, signing_key=key, adopt_key=adopt_key) as store:
             fill(store, 1)
     assert_same(path)
 

@@ -95,7 +95,7 @@ def test_keys_and_recoveries_are_steering_events(path: Path, key: batpak.Signing
     fill(path, [])
     with max(path.glob("segments/*.log")).open("ab") as file:
         file.write(b"torn")
-    with Store.open(path, segment_bytes=4096, signing_key=key) as store:
+    with Store.open(path, segment_bytes=4096, signing_key=key, adopt_key=True) as store:
         assert store.open_report.path_taken == "recovered"
         for number in range(60):
             append(store, number)

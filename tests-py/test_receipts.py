@@ -319,7 +319,7 @@ def test_a_receipt_of_a_future_that_never_was(path: Path, tmp_path: Path) -> Non
 def test_receipts_from_before_and_after_the_first_key(path: Path, key: batpak.SigningKey) -> None:
     with Store.open(path) as store:
         before = store.append(COORD, 1, kind=KIND)
-    with Store.open(path, signing_key=key) as store:
+    with Store.open(path, signing_key=key, adopt_key=True) as store:
         after = store.append(COORD, 2, kind=KIND)
         assert store.verify_receipt(before).outcome == "unsigned_accepted"
         assert store.verify_receipt(after).outcome == "signed"

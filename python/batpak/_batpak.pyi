@@ -202,7 +202,7 @@ class CoreStore:
         The journal's name.
         """
     @staticmethod
-    def open(path: str | PathLike[str] | Place, *, create: bool, read_only: bool, signing_key: SigningKey | None, durability: str, interval_ms: int, segment_bytes: int, name: str, resolve: Callable[[object, object, int | None], tuple[object, int, int]], restore: Callable[[int, int, object], object], allow_nonfinite: bool, rebuild_meta: bool, index_metadata: list[str] | None, durable_only: bool, idempotency_window: int, pins: str | PathLike[str] | None, checkpoint_events: int | None, checkpoint_interval_ms: int | None) -> CoreStore:
+    def open(path: str | PathLike[str] | Place, *, create: bool, read_only: bool, signing_key: SigningKey | None, durability: str, interval_ms: int, segment_bytes: int, name: str, resolve: Callable[[object, object, int | None], tuple[object, int, int]], restore: Callable[[int, int, object], object], allow_nonfinite: bool, rebuild_meta: bool, index_metadata: list[str] | None, durable_only: bool, idempotency_window: int, pins: str | PathLike[str] | None, checkpoint_events: int | None, checkpoint_interval_ms: int | None, adopt_key: bool) -> CoreStore:
         """
         Opens a journal; see `batpak.Store.open`.
         """

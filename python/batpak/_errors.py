@@ -23,6 +23,7 @@ BatpakError
 ├── EventNotFound (also LookupError)    no such event in this journal
 ├── SigningKeyError                     the key is missing, unreadable or another one
 │   ├── KeyRequired                     a signed journal was opened for writing without its key
+│   ├── KeyNotInJournal                 a key was given for a journal that was written without one
 │   ├── WrongKey                        the key is not the journal's
 │   └── InvalidKey (also ValueError)    bytes that are not an Ed25519 key
 └── StoreError                          about one journal
@@ -260,6 +261,15 @@ class KeyRequired(SigningKeyError):
     code = "key_required"
     _attributes: ClassVar[tuple[str, ...]] = ("key_id",)
     key_id: str | None
+
+
+class KeyNotInJournal(SigningKeyError):
+    """A key was given for a journal that was written without one; ``adopt_key=True`` makes it the journal's first.
+
+    If the journal should have a key, another journal was put in its place.
+    """
+
+    code = "key_not_in_journal"
 
 
 class WrongKey(SigningKeyError):

@@ -132,6 +132,7 @@ class Store(Proving):
         pins: Path_ | None = None,
         checkpoint_events: int | None = None,
         checkpoint_interval_ms: int | None = None,
+        adopt_key: bool = False,
     ) -> Self:
         """Open the journal in a directory; a missing or empty one becomes a journal.
 
@@ -170,9 +171,12 @@ class Store(Proving):
                 highest checkpoint that was seen of each journal, and an open that finds less, or something else, is
                 refused. It is made if it is missing.
             checkpoint_events: make a checkpoint by itself, in a thread of its own, when so many events follow the last
-                one; 1 to 2**64 - 1. None makes them on demand and, in a journal with a key or pins, at the close.
+                one; 1 to 2**64 - 1. None makes them on demand, in a journal with a key or pins also at the close, and
+                in one with a key after 10,000 events: each open verifies the signatures behind the last one.
             checkpoint_interval_ms: the same when an event that the last one does not cover is so old; 1 to
                 86,400,000 milliseconds. What keeps it from being made is in ``stats().checkpoint_failure``.
+            adopt_key: whether a journal that was written without a key may get ``signing_key`` as its first.
+                Checkpoints then speak for what was written before, too: verify it first.
 
         Returns:
             The open store.
@@ -185,6 +189,7 @@ class Store(Proving):
             RollbackDetected: the log is shorter than the pin says: an old copy was put in its place.
             ForkDetected: the log is not the one that the pin tells of.
             UnsupportedFormat: it was written by a newer version.
+            KeyNotInJournal: a key was given, and the journal was written without one.
             KeyRequired, WrongKey, InvalidKey: the journal is signed by another key than the one given, or that is none.
             InvalidInput: an argument is out of range.
             StorageError: the operating system refused.
@@ -216,6 +221,7 @@ class Store(Proving):
                 idempotency_window=_window(idempotency_window),
                 pins=None if pins is None else absolute(pins),
                 checkpoint_events=number(checkpoint_events, "checkpoint_events"),
+                adopt_key=adopt_key,
                 checkpoint_interval_ms=number(checkpoint_interval_ms, "checkpoint_interval_ms", DAY_MS),
             )
         store = cls(core, Path(path), known, gating)

@@ -13,7 +13,8 @@ use batpak_core::storage::{Effect, Fault, FaultyStorage, MemoryStorage, Mode, St
 use batpak_core::verification::Outcome;
 use batpak_core::verify::Against;
 use batpak_core::{Config, Store};
-use batpak_tests::journal::{config, content, events, files, key, open, signed, verify_closed, write};
+use batpak_tests::journal::{config, content, events, files, is_log, key, open, signed, verify_closed, write};
+use batpak_tests::reframe::{Forged, put_together, take_apart};
 
 fn append(store: &Store, count: usize) {
     for number in 0..count {
@@ -365,4 +366,39 @@ fn a_pin_that_cannot_be_written_is_an_error_and_takes_nothing_back() {
             assert!(open(&MemoryStorage::new(), pinned(&pins, signed())).is_ok());
         }
     }
+}
+
+/// The journal with the frames of its last segment changed, every checksum right.
+fn reframed(storage: &MemoryStorage, change: impl FnOnce(&mut Vec<Forged>)) -> MemoryStorage {
+    let mut files = files(storage);
+    let (name, bytes) = files.iter_mut().rfind(|(name, _)| is_log(name)).expect("a segment");
+    let first_sequence = name[name.len() - 24..name.len() - 4].parse().expect("a number");
+    let (header, mut frames) = take_apart(bytes, first_sequence);
+    change(&mut frames);
+    *bytes = put_together(&header, &frames);
+    MemoryStorage::import(files)
+}
+
+/// Whoever writes behind the end, or changes what no checkpoint covers yet, never gets the owner's word for it.
+#[test]
+fn frames_that_the_owner_did_not_sign_are_not_written_on() {
+    let storage = MemoryStorage::new();
+    let store = open(&storage, signed()).expect("open");
+    append(&store, 5);
+    store.close().expect("close");
+    let store = open(&storage, signed()).expect("open");
+    append(&store, 3);
+    // Killed: these frames are behind the last checkpoint, and all of them are the owner's.
+    let killed = storage.process_kill_image();
+    drop(store);
+    open(&killed.process_kill_image(), signed()).expect("what the owner signed goes on");
+    let forged = reframed(&killed, |frames| {
+        let last = frames.last_mut().expect("a frame");
+        last.signature.as_mut().expect("signed").signature[7] ^= 1;
+    });
+    let refused = open(&forged, signed()).map(drop);
+    assert!(matches!(&refused, Err(Error::Damaged { reason, .. }) if reason.contains("signature")), "{refused:?}");
+    let forged = reframed(&killed, |frames| frames.last_mut().expect("a frame").signature = None);
+    let refused = open(&forged, signed()).map(drop);
+    assert!(matches!(&refused, Err(Error::Damaged { reason, .. }) if reason.contains("signed")), "{refused:?}");
 }

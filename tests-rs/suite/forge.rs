@@ -247,8 +247,9 @@ fn a_signed_journal_is_written_with_its_key_only() {
 #[test]
 fn a_key_that_comes_later_signs_from_its_event_on() {
     let storage = MemoryStorage::import(at_rest(&config()));
-    for _ in 0..2 {
-        let store = open(&storage, signed()).expect("open");
+    assert!(matches!(open(&storage, signed()), Err(Error::KeyNotInJournal)), "nobody asked that it be signed");
+    for adopt_key in [true, false] {
+        let store = open(&storage, Config { adopt_key, ..signed() }).expect("open");
         let receipt = write(&store, Promise::Manual, "a", &[b"signed"]).expect("append").receipt(0).expect("receipt");
         assert_eq!(store.verify_receipt(&receipt, None).expect("verify").outcome, Outcome::Signed);
         let verdict = verify(&store).expect("verify");

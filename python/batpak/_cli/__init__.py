@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "prove": "print a proof that an event is in a journal",
     "evidence": "write chosen events into a file that proves itself",
     "tiles": "write the Merkle tree as files for a web server",
+    "drill": "attack copies of a journal and say what noticed",
     "stats": "print figures about a journal",
     "keygen": "make a signing key",
     "audit": "run a Python program and record what it does",

@@ -73,6 +73,7 @@ BY_EXCEPTION: Final[Mapping[type[BaseException], int]] = MappingProxyType(
         errors.EventNotFound: FAILED,
         errors.SigningKeyError: KEY,
         errors.KeyRequired: KEY,
+        errors.KeyNotInJournal: KEY,
         errors.WrongKey: KEY,
         errors.InvalidKey: KEY,
         errors.StoreError: FAILED,

@@ -58,6 +58,9 @@ def add_writing(parser: argparse.ArgumentParser) -> None:
     add_nonfinite(parser)
     add_durability(parser, "interval")
     add_key(parser, purpose="the key of a signed journal")
+    parser.add_argument(
+        "--adopt-key", action="store_true", help="sign a journal from now on that was written without a key"
+    )
 
 
 def require_directory(directory: Path) -> None:
@@ -88,6 +91,7 @@ def open_writing(arguments: argparse.Namespace, key: batpak.SigningKey | None) -
         arguments.directory,
         create=False,
         signing_key=key,
+        adopt_key=arguments.adopt_key,
         durability=arguments.durability,
         registry=batpak.Registry(),
         allow_nonfinite=arguments.allow_nonfinite,

@@ -44,6 +44,7 @@ class StoreOptions(TypedDict, total=False):
     pins: str | os.PathLike[str] | None
     checkpoint_events: int | None
     checkpoint_interval_ms: int | None
+    adopt_key: bool
 
 
 def open_store(

@@ -24,6 +24,8 @@ pub struct Config {
     pub read_only: bool,
     /// Signs every frame.
     pub signing_key: Option<SigningKey>,
+    /// Whether a journal that was written without a key may get this one as its first.
+    pub adopt_key: bool,
     /// What is promised to appends that do not say otherwise.
     pub durability: Promise,
     /// From an unsynced write to the start of its sync, at most.
@@ -58,6 +60,7 @@ impl Default for Config {
             create: true,
             read_only: false,
             signing_key: None,
+            adopt_key: false,
             durability: Promise::Interval,
             interval: Duration::from_millis(50),
             segment_bytes: SEGMENT_BYTES_DEFAULT,

@@ -60,6 +60,8 @@ pub enum Error {
     EventNotFound { reference: String },
     /// A signed journal was opened for writing without its key.
     KeyRequired { key_id: String },
+    /// A key was given for a journal that was written without one.
+    KeyNotInJournal,
     /// The key is not the journal's.
     WrongKey { key_id: String },
     /// Bytes that are not an Ed25519 key.
@@ -139,6 +141,10 @@ impl fmt::Display for Error {
             Self::KeyRequired { key_id } => write!(
                 f,
                 "this journal is signed by key {key_id}; pass signing_key= to write to it, or open it with read_only=True"
+            ),
+            Self::KeyNotInJournal => f.write_str(
+                "this journal was written without a key; if it should have one, another was put in its place: verify it against a \
+                 checkpoint that you hold; to sign it from now on, and its history with it, pass adopt_key=True",
             ),
             Self::WrongKey { key_id } => {
                 write!(f, "this journal is signed by key {key_id}, and the key given is another one")

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use crate::error::{Error, Result};
 use crate::index::runs::name_hash;
-use crate::index::{EntityHead, Field, Location};
+use crate::index::{EntityHead, Field, Index, Location};
 use crate::inner::Inner;
 use crate::read;
 use crate::receipt::Committed;
@@ -61,7 +61,7 @@ fn last_sequence(inner: &Inner, entity: &str) -> Result<Option<u64>> {
 
 /// The frame that an event was written in, as its receipt needs it: read from the log, never signed again.
 pub(crate) fn frame(inner: &Inner, sequence: u64) -> Result<Committed> {
-    let (first, frame_at) = frame_of(inner, sequence)?;
+    let (first, frame_at) = frame_of(&inner.index, sequence)?;
     let path = segment::path(first.segment);
     let name = inner.storage.describe(&path);
     let mut scan = Scan::begin(inner.files.segment(first.segment)?, &name, first.segment)?;
@@ -88,10 +88,10 @@ fn changed(inner: &Inner, location: &Location) -> Error {
 
 /// The first event of the frame that holds this one, and the frame's own first byte: records of a frame adjoin, and between two
 /// frames lies the header of the second.
-fn frame_of(inner: &Inner, sequence: u64) -> Result<(Location, u64)> {
-    let mut first = inner.index.location(sequence)?;
+pub(crate) fn frame_of(index: &Index, sequence: u64) -> Result<(Location, u64)> {
+    let mut first = index.location(sequence)?;
     while first.sequence > first.segment {
-        let before = inner.index.location(first.sequence - 1)?;
+        let before = index.location(first.sequence - 1)?;
         let end = before.offset + u64::from(before.length);
         if end != first.offset {
             return Ok((first, end));

@@ -26,6 +26,9 @@ pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
 pub const HEADER_BYTES_MAX: usize = 8192;
 /// Bytes of the name of a journal.
 pub const NAME_BYTES_MAX: usize = 255;
+/// So many events of a signed journal get a checkpoint by itself where no other number is asked for: an open verifies the signatures of
+/// the frames behind the last one, at most one an event.
+pub const SIGNED_CHECKPOINT_EVENTS: u64 = 10_000;
 /// Longest interval between an unsynced write and the start of its sync, in milliseconds.
 pub const INTERVAL_MS_MAX: u64 = 60_000;
 

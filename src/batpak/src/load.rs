@@ -14,6 +14,7 @@ use crate::merkle::Tree;
 use crate::meta;
 use crate::order::Order;
 use crate::proof::anchors::{anchored, changed};
+use crate::proof::vouched::check_frames;
 use crate::read;
 use crate::recovery::{Decision, Situation, decide};
 use crate::replay::{self, Replay};
@@ -180,6 +181,10 @@ pub fn load(storage: &Arc<dyn Storage>, loading: &Loading) -> Result<Loaded> {
     let substrate = substrate(storage, &index, &steering, opened)?;
     check_heads(disk, &index, &heads)?;
     let tree = anchored(disk, &index, &heads, &substrate, &journal_id)?;
+    if loading.mode != Mode::Read {
+        let stated = heads.checkpoints.last().map_or(0, |(_, last)| last.size);
+        check_frames(disk, &index, &substrate, &journal_id, stated)?;
+    }
     let meta_flaw = check_meta(disk, &index).err();
     let frontier = match frontier {
         frontier::Found::Valid(found) if found.journal_id != journal_id => frontier::Found::Damaged,

@@ -196,7 +196,8 @@ fn open_writable(
     make_indexes(&indexer, &loaded)?;
     let journal_id = loaded.journal_id;
     let last = loaded.heads.checkpoints.last().map(|(_, last)| last.clone());
-    let checkpoint_due = Due::after(config.checkpoints, last.as_ref(), loaded.index.len());
+    let signs = config.signing_key.is_some();
+    let checkpoint_due = Due::after(config.checkpoints.of_journal(signs), last.as_ref(), loaded.index.len());
     let notary = Notary::new(config.signing_key.clone(), heads, last, pin);
     let mut inner = Inner {
         files: Files::new(Arc::clone(&storage)),
@@ -305,6 +306,7 @@ fn say(inner: &Inner, says: &[SystemEvent]) -> Result<()> {
 fn check_key(config: &Config, substrate: &Substrate, created: bool) -> Result<bool> {
     let given = config.signing_key.as_ref().map(|key| key.public().key_id());
     match (&substrate.key, given) {
+        (None, Some(_)) if !created && !config.adopt_key => Err(Error::KeyNotInJournal),
         (None, given) => Ok(given.is_some() && !created),
         (Some(key), None) => Err(Error::KeyRequired { key_id: hex(&key.key_id()) }),
         (Some(key), Some(given)) if key.key_id() == given => Ok(false),

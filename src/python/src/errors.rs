@@ -76,6 +76,7 @@ pub fn to_python(py: Python<'_>, error: &Error) -> PyErr {
             set!("key_id": key_id);
             "KeyRequired"
         }
+        Error::KeyNotInJournal => "KeyNotInJournal",
         Error::WrongKey { key_id } => {
             set!("key_id": key_id);
             "WrongKey"

@@ -135,7 +135,7 @@ fn reference_of(py: Python<'_>, reference: &Bound<'_, PyAny>) -> PyResult<Refere
 impl CoreStore {
     /// Opens a journal; see `batpak.Store.open`.
     #[staticmethod]
-    #[pyo3(signature = (path, *, create, read_only, signing_key, durability, interval_ms, segment_bytes, name, resolve, restore, allow_nonfinite, rebuild_meta, index_metadata, durable_only, idempotency_window, pins, checkpoint_events, checkpoint_interval_ms))]
+    #[pyo3(signature = (path, *, create, read_only, signing_key, durability, interval_ms, segment_bytes, name, resolve, restore, allow_nonfinite, rebuild_meta, index_metadata, durable_only, idempotency_window, pins, checkpoint_events, checkpoint_interval_ms, adopt_key))]
     #[expect(clippy::too_many_arguments, reason = "they are the options of Store.open")]
     #[expect(clippy::fn_params_excessive_bools, reason = "they are the options of Store.open")]
     fn open(
@@ -158,11 +158,13 @@ impl CoreStore {
         pins: Option<PathBuf>,
         #[pyo3(from_py_with = optional_u64)] checkpoint_events: Option<u64>,
         #[pyo3(from_py_with = optional_u64)] checkpoint_interval_ms: Option<u64>,
+        adopt_key: bool,
     ) -> PyResult<Self> {
         let config = Config {
             create,
             read_only,
             signing_key: signing_key.map(|key| key.core.clone()),
+            adopt_key,
             durability: promise(py, durability)?,
             interval: Duration::from_millis(interval_ms),
             segment_bytes,

@@ -6,7 +6,9 @@ use super::paths;
 use crate::error::{Anchor, Error, Result};
 use crate::heads::{Heads, NAME};
 use crate::index::Index;
-use crate::merkle::Tree;
+use crate::key::statement;
+use crate::merkle::{self, Tree};
+use crate::receipt::Committed;
 use crate::storage::Storage;
 use crate::system::Substrate;
 
@@ -91,4 +93,19 @@ pub(crate) fn signature_flaw(checkpoint: &Checkpoint, substrate: &Substrate) -> 
         Some(false) => Some("the signature of the checkpoint is not valid"),
         None => Some("the checkpoint is not signed by the journal's key"),
     }
+}
+
+/// What is wrong with a frame's signature, if the journal had a key when it was written.
+pub(crate) fn flaw_of_frame(frame: &Committed, substrate: &Substrate) -> Option<&'static str> {
+    let last = (frame.first_sequence + frame.len() as u64).saturating_sub(1);
+    let key = substrate.key_at(last)?;
+    let Some(signature) = &frame.signature else {
+        return Some("the frame must be signed, and is not: somebody else wrote it");
+    };
+    let count = u32::try_from(frame.len()).unwrap_or(u32::MAX);
+    let statement = statement(&frame.journal_id, frame.first_sequence, count, &merkle::root(&frame.hashes));
+    let valid = signature.key_id == key.key_id() && key.verifies(&statement, &signature.signature);
+    (!valid).then_some(
+        "the signature of the frame is not valid: somebody changed it, or wrote it without the journal's key",
+    )
 }

@@ -9,6 +9,7 @@ pub(crate) mod anchors;
 pub(crate) mod nodes;
 pub(crate) mod notary;
 pub(crate) mod pins;
+pub(crate) mod vouched;
 
 mod store;
 mod tiles;

@@ -8,6 +8,7 @@ use parking_lot::{Condvar, Mutex};
 use super::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::inner::Inner;
+use crate::limits::SIGNED_CHECKPOINT_EVENTS;
 use crate::store::Store;
 use crate::waiting::spawn;
 
@@ -24,6 +25,15 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// The policy of a journal that leaves it open: in a signed one the frames behind the last checkpoint stay few.
+    #[must_use]
+    pub const fn of_journal(self, signed: bool) -> Self {
+        match self.events {
+            None if signed => Self { events: Some(SIGNED_CHECKPOINT_EVENTS), ..self },
+            _ => self,
+        }
+    }
+
     /// Whether there is anything to do.
     #[must_use]
     pub const fn is_none(&self) -> bool {
