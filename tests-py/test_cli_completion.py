@@ -141,7 +141,7 @@ needs_bash = pytest.mark.skipif(BASH is None, reason="bash is not installed")
     ("words", "expected"),
     [
         ([""], list(COMMANDS)),
-        (["ke"], ["keygen"]),
+        (["ke"], ["keygen", "keys"]),
         (["nonesuch"], []),
         (["--v"], ["--version"]),
         (["log", ""], ["journal of mine"]),

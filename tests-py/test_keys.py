@@ -137,7 +137,7 @@ def test_halves_are_not_confused(key: SigningKey) -> None:
         PublicKey.from_pem(key.to_pem())
 
 
-@pytest.mark.parametrize("wrong", [1, b"key.pem", ["key.pem"]])
+@pytest.mark.parametrize("wrong", [1, bytearray(b"key.pem"), ["key.pem"]])
 def test_a_key_that_is_none(path: Path, wrong: Any) -> None:
     with pytest.raises(TypeError):
         Store.open(path, signing_key=wrong)
@@ -200,7 +200,8 @@ def test_a_key_that_comes_later(path: Path, key: SigningKey) -> None:
         assert store.stats().signed
         assert (first.signature, second.key_id) == (None, key.key_id)
         (added,) = store.query(system=True, kind=0x0003)
-        assert added.payload == {"key_id": key.key_id, "public_key": key.public_key.to_bytes()}
+        public = key.public_key.to_bytes()
+        assert added.payload == {"endorsement": None, "key_id": key.key_id, "public_key": public}
         assert added.entity == "batpak:keys"
         assert store.verify().ok
         # Not everything is signed, and the verdict says so.

@@ -42,6 +42,7 @@ from batpak._errors import (
     PayloadMismatch,
     RollbackDetected,
     SchemaError,
+    SignerFailed,
     SigningKeyError,
     StorageError,
     StorageFull,
@@ -61,7 +62,8 @@ from batpak._expect import ANY, NEW, Expect
 from batpak._follow import Follow
 from batpak._frontier import Frontier, Mark
 from batpak._gates import Bypass, DenialReceipt, Deny, Gate, Verdict
-from batpak._keys import PublicKey, SigningKey
+from batpak._keys import ExternalSigner, JournalKey, PublicKey, SigningKey
+from batpak._lineage import Lineage, accept_restore, fork
 from batpak._outbox import Outbox
 from batpak._proofs import Checkpoint, ConsistencyProof, InclusionProof, NoteSignature
 from batpak._proposal import Proposal, Proposed
@@ -97,6 +99,7 @@ __all__ = [
     "Events",
     "Expect",
     "ExpectationFailed",
+    "ExternalSigner",
     "Finding",
     "Follow",
     "ForkDetected",
@@ -117,12 +120,14 @@ __all__ = [
     "InvalidReceipt",
     "InvalidValue",
     "JournalDamaged",
+    "JournalKey",
     "JournalRewound",
     "KeyConflict",
     "KeyNotInJournal",
     "KeyRequired",
     "Kind",
     "LimitExceeded",
+    "Lineage",
     "Mark",
     "MarkTimeout",
     "NewerVersion",
@@ -139,6 +144,7 @@ __all__ = [
     "Registry",
     "RollbackDetected",
     "SchemaError",
+    "SignerFailed",
     "SigningKey",
     "SigningKeyError",
     "StorageError",
@@ -158,7 +164,9 @@ __all__ = [
     "Verdict",
     "Verification",
     "WrongKey",
+    "accept_restore",
     "event",
+    "fork",
     "verify",
     "verify_evidence",
     "verify_receipt",

@@ -12,7 +12,7 @@ from batpak._expect import Expect
 from batpak._receipt import AppendReceipt, Hlc
 from batpak._verification import Verification
 
-__all__ = ["Ancestors", "AuditHook", "Coordinate", "CoreProposal", "CoreStore", "Draft", "Event", "Events", "Evidence", "Faults", "Kind", "ManualClock", "MemoryDisk", "Place", "PublicKey", "ReceiptIterator", "ReceiptSource", "Receipts", "SigningKey", "decode_value", "encode_value", "event_from_record", "inclusion_root", "note_verifier_key", "parse_checkpoint", "parse_note_verifier_key", "proposal_commitment", "receipt_from_bytes", "start_audit", "verify_checkpoint", "verify_consistency", "verify_directory", "verify_inclusion", "verify_receipt"]
+__all__ = ["Ancestors", "AuditHook", "Coordinate", "CoreProposal", "CoreStore", "Draft", "Event", "Events", "Evidence", "ExternalSigner", "Faults", "Kind", "ManualClock", "MemoryDisk", "Place", "PublicKey", "ReceiptIterator", "ReceiptSource", "Receipts", "SigningKey", "copy_journal", "decode_value", "depart", "encode_value", "event_from_record", "inclusion_root", "note_verifier_key", "parse_checkpoint", "parse_note_verifier_key", "proposal_commitment", "receipt_from_bytes", "start_audit", "verify_checkpoint", "verify_consistency", "verify_directory", "verify_inclusion", "verify_receipt"]
 
 @final
 class Ancestors:
@@ -184,9 +184,18 @@ class CoreStore:
         """
         The journal's id.
         """
+    def signing_keys(self, /) -> list[tuple[PublicKey, int, int | None]]:
+        """
+        Every key of the journal, in the order in which they came: key, sequence of its event, and of the event that revoked it.
+        """
     def known(self, /, proposal: CoreProposal) -> Receipts | None:
         """
         The receipts of what a proposal would write a second time, or None.
+        """
+    def lineages(self, /) -> list[tuple[tuple[UUID, UUID], int, bytes, bool, tuple[int, bytes] | None, str, str]]:
+        """
+        Every lineage of the journal but the first: its id, the one before it, sequence of its event, root, whether it is a fork, what was
+        given up, actor and reason.
         """
     def last_receipt(self, /) -> AppendReceipt | None:
         """
@@ -202,7 +211,7 @@ class CoreStore:
         The journal's name.
         """
     @staticmethod
-    def open(path: str | PathLike[str] | Place, *, create: bool, read_only: bool, signing_key: SigningKey | None, durability: str, interval_ms: int, segment_bytes: int, name: str, resolve: Callable[[object, object, int | None], tuple[object, int, int]], restore: Callable[[int, int, object], object], allow_nonfinite: bool, rebuild_meta: bool, index_metadata: list[str] | None, durable_only: bool, idempotency_window: int, pins: str | PathLike[str] | None, checkpoint_events: int | None, checkpoint_interval_ms: int | None, adopt_key: bool) -> CoreStore:
+    def open(path: str | PathLike[str] | Place, *, create: bool, read_only: bool, signing_key: SigningKey | ExternalSigner | None, durability: str, interval_ms: int, segment_bytes: int, name: str, resolve: Callable[[object, object, int | None], tuple[object, int, int]], restore: Callable[[int, int, object], object], allow_nonfinite: bool, rebuild_meta: bool, index_metadata: list[str] | None, durable_only: bool, idempotency_window: int, pins: str | PathLike[str] | None, checkpoint_events: int | None, checkpoint_interval_ms: int | None, adopt_key: bool) -> CoreStore:
         """
         Opens a journal; see `batpak.Store.open`.
         """
@@ -238,6 +247,10 @@ class CoreStore:
         """
         Has a read-only store see what was written since; returns how many events are visible.
         """
+    def revoke_key(self, /, key_id: bytes, reason: str) -> AppendReceipt:
+        """
+        Revokes a key that is not in force any more; returns the receipt of the event that says so.
+        """
     def rewinds(self, /, known: int) -> tuple[int, int | None]:
         """
         How often a read-only store was rewound, and how many of the events seen before still stand since the first `known` times.
@@ -250,6 +263,10 @@ class CoreStore:
     def root(self, /, size: int | None) -> bytes:
         """
         The root over the first events.
+        """
+    def rotate_key(self, /, next: SigningKey | ExternalSigner) -> AppendReceipt:
+        """
+        Has another key sign from now on; returns the receipt of the event that says so.
         """
     def stats(self, /) -> dict[str, Any]:
         """
@@ -514,6 +531,17 @@ class Evidence:
         """
 
 @final
+class ExternalSigner:
+    """
+    A key that signs elsewhere, behind a Python callable.
+    """
+    def __new__(cls, /, public_key: PublicKey, sign: Callable[[bytes], bytes]) -> ExternalSigner:
+        """
+        Of a public key and a callable that signs bytes with its secret half.
+        """
+    def __repr__(self, /) -> str: ...
+
+@final
 class Faults:
     """
     A script of faults; see `batpak.testing.Faults`.
@@ -734,6 +762,11 @@ class SigningKey:
     """
     def __repr__(self, /) -> str: ...
     @staticmethod
+    def from_note(text: str) -> SigningKey:
+        """
+        Reads a note signer key. Raises InvalidKey when it is anything else.
+        """
+    @staticmethod
     def from_pem(pem: str) -> SigningKey:
         """
         Reads PKCS#8 PEM text. Raises InvalidKey when it is anything else.
@@ -753,14 +786,32 @@ class SigningKey:
         """
         The half that verifies.
         """
+    def sign(self, /, data: bytes) -> bytes:
+        """
+        The signature over these bytes: 64 bytes.
+        """
+    def to_note(self, /, name: str) -> str:
+        """
+        The note signer key of this name: the secret itself.
+        """
     def to_pem(self, /) -> str:
         """
         PKCS#8 PEM text: the secret itself.
         """
 
+def copy_journal(source: str | PathLike[str] | Place, target: str | PathLike[str] | Place) -> None:
+    """
+    Copies what is synced of a journal to an empty place. Whoever goes on there begins another lineage first.
+    """
+
 def decode_value(data: bytes) -> Any:
     """
     The plain value that canonical bytes are. Raises InvalidEncoding for any other bytes.
+    """
+
+def depart(path: str | PathLike[str] | Place, *, signing_key: SigningKey | ExternalSigner | None, pins: str | PathLike[str] | None, forked: bool, actor: str, reason: str, abandoned: tuple[int, bytes] | None) -> AppendReceipt:
+    """
+    Begins another lineage in the journal at a place, as an accepted restore or as a fork; returns the receipt of the event that says so.
     """
 
 def encode_value(value: object, *, allow_nonfinite: bool) -> bytes:

@@ -24,6 +24,7 @@ BatpakError
 ├── SigningKeyError                     the key is missing, unreadable or another one
 │   ├── KeyRequired                     a signed journal was opened for writing without its key
 │   ├── KeyNotInJournal                 a key was given for a journal that was written without one
+│   ├── SignerFailed                    a key that is kept elsewhere did not sign
 │   ├── WrongKey                        the key is not the journal's
 │   └── InvalidKey (also ValueError)    bytes that are not an Ed25519 key
 └── StoreError                          about one journal
@@ -270,6 +271,15 @@ class KeyNotInJournal(SigningKeyError):
     """
 
     code = "key_not_in_journal"
+
+
+class SignerFailed(SigningKeyError):
+    """An ``ExternalSigner`` raised, or returned what is not its key's signature: nothing was written.
+
+    What it raised is the ``__cause__``. Also what a signer gets that appends, makes checkpoints or closes.
+    """
+
+    code = "signer_failed"
 
 
 class WrongKey(SigningKeyError):

@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING
 
 from batpak._errors import InvalidInput
 from batpak._filters import number
-from batpak._keys import PublicKey
+from batpak._keys import JournalKey, PublicKey, signer_of
+from batpak._lineage import Lineage, lineages_of
 from batpak._proofs import Checkpoint, ConsistencyProof, InclusionProof
 from batpak._verify import core_key, core_receipt
 from batpak._writing import Writing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from os import PathLike
     from typing import Unpack
     from uuid import UUID
 
+    from batpak._batpak import Event
     from batpak._filters import Filters
+    from batpak._keys import ExternalSigner, SigningKey
     from batpak._receipt import AppendReceipt
     from batpak._verification import Verification
 
@@ -160,18 +165,38 @@ class Proving(Writing):
         until = filters.get("until")
         bounded: Filters = {**filters, "until": last if until is None else min(until, last)}
         events = self.query(**bounded, reverse=False) if stated.size else iter(())
-        key = self.public_key
-        # Those from before the journal had a key prove nothing to whoever trusts the key.
-        earlier = [each for each in kept if each.size < stated.size and (each.signatures or key is None)]
+        begun = [lineage.from_sequence for lineage in self.lineages() if lineage.from_sequence < stated.size]
+        key = next((key for key in reversed(self.signing_keys()) if key.from_sequence < stated.size), None)
+        # Those from before this key prove nothing to whoever trusts the key.
+        since = -1 if key is None else key.from_sequence
+        earlier = [each for each in kept if since < each.size < stated.size and each.origin == stated.origin]
         contents = Contents(
             checkpoint=stated,
-            keys=[] if key is None else [key],
-            events=(event_line(event, self.prove(event.sequence, stated), payload=payloads) for event in events),
+            keys=[] if key is None else [key.public_key],
+            events=(
+                event_line(event, self.prove(event.sequence, stated), payload=payloads)
+                for event in self._with(begun, events)
+            ),
             earlier=(checkpoint_line(each, self.prove_consistency(each, stated)) for each in earlier),
             query={name: str(value) for name, value in filters.items() if value is not None},
             payloads=payloads,
         )
         return write_bundle(Path(path), contents)
+
+    def _with(self, sequences: list[int], events: Iterable[Event]) -> Iterator[Event]:
+        """The events with those of these sequences among them, each once, in order."""
+        missing = iter([*sequences, None])
+        due = next(missing)
+        for event in events:
+            while due is not None and due < event.sequence:
+                yield self.get(due)
+                due = next(missing)
+            if due == event.sequence:
+                due = next(missing)
+            yield event
+        while due is not None:
+            yield self.get(due)
+            due = next(missing)
 
     def export_tiles(self, directory: str | os.PathLike[str], *, checkpoint: Checkpoint | None = None) -> Checkpoint:
         """Write the whole tree as files that any static file server can publish: C2SP tlog-tiles.
@@ -226,6 +251,81 @@ class Proving(Writing):
         """The key by which the journal signs now; None if it has none. Hand it to auditors by a way of its own."""
         core = self._core.public_key()
         return None if core is None else PublicKey(core)
+
+    def lineages(self) -> list[Lineage]:
+        """The histories that this one went over into, oldest first; the last one's ``journal_id`` is the journal's.
+
+        There is none unless an old copy was restored, or the journal is a fork.
+
+        Raises:
+            StoreClosed, ForkedStore: this store cannot be used.
+        """
+        return lineages_of(self._core)
+
+    def signing_keys(self) -> list[JournalKey]:
+        """The keys that the journal has had, in the order in which they came; the last one signs now.
+
+        Raises:
+            StoreClosed, ForkedStore: this store cannot be used.
+        """
+        return [JournalKey(PublicKey(core), begun, revoked) for core, begun, revoked in self._core.signing_keys()]
+
+    def rotate_key(self, new_key: SigningKey | ExternalSigner | str | PathLike[str] | bytes) -> AppendReceipt:
+        """Have another key sign from now on.
+
+        The key in force signs the new one and states in a checkpoint what was written under it; the event that brings
+        the new key is signed by the new key, and so is a checkpoint after it. When this returns, all of that is synced.
+        Whoever trusted the old key can follow to the new one, and for whoever is given the new one its checkpoint
+        vouches for everything before. Open the journal with the new key from now on. Other threads may append
+        meanwhile.
+
+        Args:
+            new_key: a key that this journal never had; as ``signing_key`` of ``Store.open``.
+
+        Returns:
+            The receipt of the event (kind 0x0003 on ``batpak:keys``).
+
+        Raises:
+            InvalidInput: the journal has no key, or had this one before, or another thread exchanged the key meanwhile.
+            InvalidKey: the file or bytes hold no key.
+            SignerFailed: one of the two keys is an ``ExternalSigner`` that did not sign.
+            StorePoisoned, StorageError: it cannot be written or synced; ``signing_keys()`` tells which key is in force.
+            StoreReadOnly, StoreClosed, ForkedStore: this store cannot be used for it.
+
+        >>> import tempfile
+        >>> first, second = SigningKey.generate(), SigningKey.generate()
+        >>> with tempfile.TemporaryDirectory() as directory, Store.open(directory, signing_key=first) as store:
+        ...     receipt = store.rotate_key(second)
+        ...     [key.public_key for key in store.signing_keys()] == [first.public_key, second.public_key]
+        True
+        """
+        return self._core.rotate_key(signer_of(new_key))
+
+    def revoke_key(self, key: PublicKey | bytes, *, reason: str) -> AppendReceipt:
+        """Say that a key fell into wrong hands, or may have. To revoke the one in force, ``rotate_key`` first.
+
+        What it signed counts from then on only as far as a checkpoint covers it that a later key made before this; one
+        is made if there is none yet. A verdict over a log in which something else is signed by it has the finding
+        ``revoked_signing_key``. It cannot be taken back. When this returns, it is synced.
+
+        Args:
+            key: the public key, or its ``key_id``.
+            reason: why, for people; 1 to 4,096 bytes of UTF-8. It is permanent and not secret.
+
+        Returns:
+            The receipt of the event (kind 0x0004 on ``batpak:keys``).
+
+        Raises:
+            InvalidInput: the journal never had the key, it is in force, or it is revoked already; or the reason is
+                empty or too long.
+            SignerFailed: the key in force is an ``ExternalSigner`` that did not sign.
+            StorePoisoned, StorageError: it cannot be written or synced.
+            StoreReadOnly, StoreClosed, ForkedStore: this store cannot be used for it.
+        """
+        key_id = key.key_id if isinstance(key, PublicKey) else key
+        if not isinstance(key_id, bytes) or len(key_id) != 32:
+            raise InvalidInput("key must be a batpak.PublicKey, or the 32 bytes of its key_id")
+        return self._core.revoke_key(key_id, reason)
 
     def verify_receipt(self, receipt: AppendReceipt, *, public_key: PublicKey | None = None) -> Verification:
         """Check a receipt against this journal.

@@ -12,7 +12,7 @@ from batpak import _batpak, _fork, _payloads
 from batpak._errors import InvalidInput
 from batpak._filters import number
 from batpak._gates import Gating
-from batpak._keys import SigningKey
+from batpak._keys import ExternalSigner, SigningKey, signer_of
 from batpak._proving import Proving
 from batpak._reports import OpenReport, StoreStats
 from batpak._schema import Registry, default_registry
@@ -115,7 +115,7 @@ class Store(Proving):
         *,
         create: bool = True,
         read_only: bool = False,
-        signing_key: SigningKey | Path_ | None = None,
+        signing_key: SigningKey | ExternalSigner | Path_ | bytes | None = None,
         durability: Durability = "interval",
         interval_ms: int = 50,
         segment_bytes: int = SEGMENT_BYTES,
@@ -194,8 +194,7 @@ class Store(Proving):
             InvalidInput: an argument is out of range.
             StorageError: the operating system refused.
         """
-        if signing_key is not None and not isinstance(signing_key, SigningKey):
-            signing_key = SigningKey.load(signing_key)
+        signer = None if signing_key is None else signer_of(signing_key)
         if pins is not None and Path(pins).resolve().is_relative_to(Path(path).resolve()):
             raise InvalidInput(
                 "pins names a directory inside the journal's: whoever changes the one can change the other"
@@ -207,7 +206,7 @@ class Store(Proving):
                 path if isinstance(path, _batpak.Place) else absolute(path),
                 create=create,
                 read_only=read_only,
-                signing_key=None if signing_key is None else signing_key._core,
+                signing_key=signer,
                 durability=durability,
                 interval_ms=interval_ms,
                 segment_bytes=segment_bytes,

@@ -8,11 +8,11 @@ from pathlib import Path
 from .blake3 import blake3
 from .merkle import Tree
 from .model import Event, Journal
-from .system import CREATED, KEY_ADDED, OPENED, RECOVERED
+from .system import CREATED, KEY_ADDED, KEY_REVOKED, LINEAGE, OPENED, RECOVERED
 from .told import Told, ToldIndex, ToldRun, newest_indexes, runs_in_use
 
 BLOCK = 65_536
-STEERING = (CREATED, KEY_ADDED, RECOVERED)
+STEERING = (CREATED, KEY_ADDED, KEY_REVOKED, RECOVERED, LINEAGE)
 Terms = dict[bytes, list[int]]
 
 

@@ -1,6 +1,7 @@
 """Sections 7, 8, 13 and 16: a whole journal directory, read and verified."""
 
 import re
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
@@ -226,15 +227,16 @@ class _Verifier:
                 self.report("completeness", "checkpoints", None, segment.first_sequence, message)
 
     def check_checkpoints(self) -> None:
-        # Without a whole segment header there is no id, which is reported already.
-        origin = origin_of(self.journal.name or "", self.journal.journal_id.rjust(16, b"\0"))
         before = 0
+        stated: list[int] = []
         for checkpoint in self.journal.checkpoints:
             state = self.log.tree_states.get(checkpoint.size)
             keys = [key for sequence, key in self.log.keys if sequence < checkpoint.size]
             problem = None
             axis: Axis = "completeness"
-            if checkpoint.origin != origin:
+            # Without a whole segment header there is no id, which is reported already.
+            lineage = (self.log.lineage_at(checkpoint.size - 1) or b"").rjust(16, b"\0")
+            if checkpoint.origin != origin_of(self.journal.name or "", lineage):
                 problem = "of another journal"
             elif checkpoint.size < before:
                 problem = "smaller than the one before"
@@ -244,10 +246,30 @@ class _Verifier:
                 problem = "the root is another"
             else:
                 axis, problem = "signatures", signature_problem(checkpoint, keys[-1] if keys else None)
+                if problem is None:
+                    stated.append(checkpoint.size)
             if problem is not None:
                 message = f"checkpoint of size {checkpoint.size}: {problem}"
                 self.report(axis, "checkpoints", checkpoint.offset, checkpoint.size - 1, message)
             before = checkpoint.size
+        self.check_revoked(stated)
+
+    def check_revoked(self, stated: list[int]) -> None:
+        """Section 10: what a revoked key signed needs a later key's checkpoint from before the revocation."""
+        begins = [sequence for sequence, _ in self.log.keys]
+        revoked = [self.log.revoked.get(sha256(key).digest()) for _, key in self.log.keys]
+        counting: list[int] = []  # sizes of the checkpoints that count, descending
+        for size in reversed(stated):
+            at = [number for number, begin in enumerate(begins) if begin < size]
+            limit = revoked[at[-1]] if at else None
+            if limit is None or (counting and counting[-1] <= limit):
+                counting.append(size)
+        for number, limit in enumerate(revoked):
+            if limit is not None:
+                covered = max((size for size in counting if size <= limit), default=0)
+                if covered < begins[number + 1]:
+                    message = "signed by a key that was revoked, and no checkpoint from before covers it"
+                    self.report("signatures", "checkpoints", None, max(covered, begins[number]), message)
 
     def check_meta(self) -> None:
         data = _read(self.path / "journal.meta")

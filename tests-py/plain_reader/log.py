@@ -10,7 +10,7 @@ from .merkle import Tree
 from .model import Axis, Event, Journal, Segment
 from .receipt import signed_message
 from .record import VALUE, Record, decode_header, event_hash_of
-from .system import CREATED, KEY_ADDED, MEMBERS, payload_problem
+from .system import CREATED, KEY_ADDED, KEY_REVOKED, LINEAGE, MEMBERS, payload_problem
 
 NO_HASH = bytes(32)
 
@@ -40,6 +40,8 @@ class LogChecker:
         self.known_sequences: set[int] = set()
         self.public_key: bytes | None = None
         self.keys: list[tuple[int, bytes]] = []  # public keys with the sequence of the event that names each
+        self.lineages: list[tuple[int, bytes]] = []  # each with the sequence of the event that begins it
+        self.revoked: dict[bytes, int] = {}  # by key id, the sequence of the event that revoked it
 
     def check_segment(self, segment: Segment, last: bool) -> None:
         if segment.header is not None and segment.header.journal_id != self.journal.journal_id:
@@ -146,7 +148,12 @@ class LogChecker:
             report(f"sequence {self.expected} comes next")
             self.complete = False
         self.expected = event.sequence + 1
-        if event.journal_id != self.journal.journal_id:
+        if event.kind == LINEAGE:
+            problem = self.lineage_problem(event)
+            if problem is not None:
+                report(problem)
+            self.lineages.append((event.sequence, event.journal_id))
+        elif event.journal_id != self.lineage:
             report("journal_id is another journal's")
         last = self.last_event
         if last is not None and event.event_id.bytes <= last.event_id.bytes:
@@ -167,6 +174,32 @@ class LogChecker:
         if (event.kind == CREATED) != (event.sequence == 0):
             report("created is not, or not only, at sequence 0")
 
+    @property
+    def lineage(self) -> bytes | None:
+        """Section 12: what the next event carries as its journal_id."""
+        return self.lineages[-1][1] if self.lineages else self.journal.journal_id
+
+    def lineage_at(self, sequence: int) -> bytes | None:
+        """What an event carries as its journal_id."""
+        begun = [lineage for begin, lineage in self.lineages if begin <= sequence]
+        return begun[-1] if begun else self.journal.journal_id
+
+    def lineage_problem(self, event: Event) -> str | None:
+        """Section 12: why an event does not begin another lineage, or None."""
+        said = event.value
+        if not isinstance(said, dict) or payload_problem(LINEAGE, said) is not None:
+            return None  # reported as a system event
+        parent = said["parent_id"]
+        if said["journal_id"] != event.journal_id or parent != self.lineage:
+            return "the lineage does not go on from the one before it"
+        if event.journal_id in (self.journal.journal_id, *(lineage for _, lineage in self.lineages)):
+            return "a lineage comes a second time"
+        if not isinstance(parent, bytes) or event.metadata.get("parent_id") != parent.hex():
+            return "metadata and payload name different parents"
+        if said["kept_size"] != event.sequence or (self.complete and said["kept_root"] != self.tree.root()):
+            return "the lineage goes on from another history than the one before it"
+        return None
+
     def check_system_event(self, event: Event) -> None:
         if event.kind not in MEMBERS:
             return
@@ -185,13 +218,38 @@ class LogChecker:
         if event.kind in (CREATED, KEY_ADDED):
             public_key = event.value["public_key"]
             if isinstance(public_key, bytes):
-                self.public_key = public_key
-                self.keys.append((event.sequence, public_key))
-                key_id = sha256(public_key).digest()
-                self.journal.keys[key_id] = public_key
-                if event.kind == KEY_ADDED and event.value["key_id"] != key_id:
-                    message = "key_id is not the SHA-256 of public_key"
-                    self.report("signatures", event.file, event.offset, event.sequence, message)
+                problem = self.key_problem(event, public_key)
+                if problem is None:
+                    self.public_key = public_key
+                    self.keys.append((event.sequence, public_key))
+                    self.journal.keys[sha256(public_key).digest()] = public_key
+                else:
+                    self.report("signatures", event.file, event.offset, event.sequence, problem)
+        if event.kind == KEY_REVOKED:
+            key_id = event.value["key_id"]
+            assert isinstance(key_id, bytes)
+            in_force = self.public_key is not None and sha256(self.public_key).digest() == key_id
+            if key_id not in self.journal.keys or key_id in self.revoked or in_force:
+                message = "a key is revoked that is none, is in force, or is revoked already"
+                self.report("signatures", event.file, event.offset, event.sequence, message)
+            else:
+                self.revoked[key_id] = event.sequence
+
+    def key_problem(self, event: Event, public_key: bytes) -> str | None:
+        """Section 10: why a key cannot come into force here, or None."""
+        assert isinstance(event.value, dict)
+        key_id = sha256(public_key).digest()
+        if event.kind == KEY_ADDED and event.value["key_id"] != key_id:
+            return "key_id is not the SHA-256 of public_key"
+        if key_id in self.journal.keys:
+            return "a key comes a second time"
+        if self.public_key is None:
+            return None
+        endorsement = event.value["endorsement"]
+        message = b"\0batpak key v1" + event.journal_id + public_key
+        if not isinstance(endorsement, bytes) or not ed25519.verify(self.public_key, endorsement, message):
+            return "the key before it does not endorse it"
+        return None
 
     def check_signature(
         self,
@@ -211,7 +269,7 @@ class LogChecker:
         elif key_id != sha256(self.public_key).digest():
             problem = "signed by another key than the one last named"
         else:
-            journal_id = self.journal.journal_id
+            journal_id = self.lineage
             message = signed_message(journal_id, first_sequence, len(hashes), Tree(hashes).root())
             if not ed25519.verify(self.public_key, signature, message):
                 problem = "the signature is not valid"

@@ -2,7 +2,7 @@
 
 from .codec import Value
 
-CREATED, OPENED, KEY_ADDED, RECOVERED = 0x0001, 0x0002, 0x0003, 0x0006
+CREATED, OPENED, KEY_ADDED, KEY_REVOKED, RECOVERED, LINEAGE = 0x0001, 0x0002, 0x0003, 0x0004, 0x0006, 0x0007
 
 MEMBERS: dict[int, dict[str, tuple[type, ...]]] = {
     CREATED: {
@@ -14,7 +14,19 @@ MEMBERS: dict[int, dict[str, tuple[type, ...]]] = {
         "public_key": (bytes, type(None)),
     },
     OPENED: {"incarnation": (int,), "software": (str,)},
-    KEY_ADDED: {"key_id": (bytes,), "public_key": (bytes,)},
+    KEY_ADDED: {"endorsement": (bytes, type(None)), "key_id": (bytes,), "public_key": (bytes,)},
+    KEY_REVOKED: {"key_id": (bytes,), "reason": (str,)},
+    LINEAGE: {
+        "abandoned_root": (bytes, type(None)),
+        "abandoned_size": (int, type(None)),
+        "actor": (str,),
+        "cause": (str,),
+        "journal_id": (bytes,),
+        "kept_root": (bytes,),
+        "kept_size": (int,),
+        "parent_id": (bytes,),
+        "reason": (str,),
+    },
     RECOVERED: {
         "bytes": (int,),
         "digest": (bytes,),
@@ -39,4 +51,9 @@ def payload_problem(kind: int, value: Value) -> str | None:
             return "algorithms or format_version are not those of version 1"
         if value["key_policy"] not in ("unsigned", "signed"):
             return "key_policy is unknown"
+    if kind == LINEAGE:
+        if value["cause"] not in ("restore", "fork"):
+            return "cause is unknown"
+        if (value["abandoned_root"] is None) != (value["abandoned_size"] is None):
+            return "only one of abandoned_root and abandoned_size is null"
     return None

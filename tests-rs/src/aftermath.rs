@@ -28,7 +28,7 @@ impl Witness {
         let this = self.apart();
         let clock = TestClock::at(START_US + 3_600_000_000);
         let before = files(left);
-        let read_only = Config { read_only: true, signing_key: None, ..this.config() };
+        let read_only = Config { read_only: true, signer: None, ..this.config() };
         match Store::open_with(Arc::new(left.clone()), Arc::clone(&clock) as _, read_only) {
             Ok(store) => self.compare(&store, fate, &format!("{context}: read-only")),
             Err(Error::NotAJournal { .. }) if !self.knows_a_journal() => {}

@@ -15,9 +15,11 @@ use batpak_core::catalog::Cache;
 use batpak_core::frontier::Frontier;
 use batpak_core::hash::hex;
 use batpak_core::header::{Encoding, Promise};
+use batpak_core::key::SigningKey;
 use batpak_core::proposal::{Causation, Expect, NewEvent};
 use batpak_core::read::Event;
 use batpak_core::receipt::Receipt;
+use batpak_core::signer::Signer;
 use batpak_core::storage::{MemoryStorage, Mode, Storage};
 use batpak_core::value::{Date, DateTime, Duration, Time, Value};
 use batpak_core::verify::receipt::alone;
@@ -40,10 +42,10 @@ pub const SEED: [u8; 32] = [0x42; 32];
 pub fn generate() -> BTreeMap<String, Vec<u8>> {
     let mut all = BTreeMap::new();
     let (mut journals, mut receipts) = (serde_json::Map::new(), Vec::new());
-    for (name, signing_key) in [("unsigned", None), ("signed", Some(batpak_core::key::SigningKey::from_seed(&SEED)))] {
-        let key = signing_key.as_ref().map(|key| key.public().clone());
+    for (name, signer) in [("unsigned", None), ("signed", Some(Signer::from(SigningKey::from_seed(&SEED))))] {
+        let key = signer.as_ref().map(|key| key.public().clone());
         let (storage, given) = journal(&Config {
-            signing_key,
+            signer,
             name: format!("golden.{name}"),
             index_metadata: Some(vec!["actor".to_owned()]),
             ..config()

@@ -30,7 +30,7 @@ pub fn config() -> Config {
 /// The same for a journal signed with [`key`].
 #[must_use]
 pub fn signed() -> Config {
-    Config { signing_key: Some(key(7)), ..config() }
+    Config { signer: Some(key(7).into()), ..config() }
 }
 
 /// The key of a seed of equal bytes.

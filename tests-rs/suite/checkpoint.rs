@@ -122,7 +122,7 @@ fn rewritten(storage: &MemoryStorage, change: impl Fn(&Checkpoint) -> Option<Che
 /// A checkpoint of any content, as whoever holds a key can make one.
 fn forged(origin: &str, size: u64, root: [u8; 32], key: Option<&SigningKey>) -> Checkpoint {
     // The text of any tree with that root and size.
-    let text = Checkpoint::of(origin, &Tree::default(), None).note.text;
+    let text = Checkpoint::of(origin, &Tree::default(), None).expect("unsigned").note.text;
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     lines[1] = size.to_string();
     lines[2] = {
@@ -131,7 +131,7 @@ fn forged(origin: &str, size: u64, root: [u8; 32], key: Option<&SigningKey>) -> 
     };
     let mut note = Note::new(lines.join("\n") + "\n");
     if let Some(key) = key {
-        note.sign(origin, key);
+        note.sign(origin, &key.clone().into()).expect("it signs");
     }
     Checkpoint::parse(&note.encode()).expect("a checkpoint")
 }

@@ -260,9 +260,9 @@ fn pending_in_log(storage: &MemoryStorage) -> Vec<std::ops::Range<u64>> {
 
 #[test]
 fn an_open_writes_every_unsynced_byte_again_before_it_calls_it_durable() {
-    for signing_key in [None, Some(batpak_tests::journal::key(7))] {
+    for signer in [None, Some(batpak_tests::journal::key(7).into())] {
         let inner = MemoryStorage::recording();
-        let config = Config { signing_key, ..config() };
+        let config = Config { signer, ..config() };
         let store = open(&inner, config.clone()).expect("open");
         write(&store, Promise::Manual, "a", &[b"one"]).expect("append");
         assert!(store.wait_durable(2, None).expect("sync"));

@@ -169,7 +169,7 @@ fn a_changed_payload_with_its_commitment_breaks_the_chain_or_the_head() {
             let forged = forge(&files, |frames| other_payload(&mut frames[frame].records[0], b"forged"));
             let verdict = verdict(forged.clone());
             assert!(!verdict.ok(), "frame {frame}");
-            let signatures = if config.signing_key.is_some() { Axis::Failed } else { Axis::Absent };
+            let signatures = if config.signer.is_some() { Axis::Failed } else { Axis::Absent };
             assert_eq!(verdict.axes.signatures, signatures, "frame {frame}");
             // Only the last event of an entity has nothing chained to it; the head knows the last event of all.
             let chained = frame != 2 || codes(&verdict).contains(&"order_mismatch");
@@ -186,7 +186,7 @@ fn every_event_changed_with_hashes_and_chain_made_right_is_found_by_the_heads_an
         let forged = forge(&files, |frames| other_payload(&mut frames[2].records[1], b"forged"));
         let verdict = verdict(forged.clone());
         assert!(codes(&verdict).contains(&"head_mismatch"), "{verdict:?}");
-        assert_eq!(codes(&verdict).contains(&"invalid_signature"), config.signing_key.is_some(), "{verdict:?}");
+        assert_eq!(codes(&verdict).contains(&"invalid_signature"), config.signer.is_some(), "{verdict:?}");
     }
 }
 
@@ -236,7 +236,7 @@ fn a_signed_journal_is_written_with_its_key_only() {
     let storage = MemoryStorage::import(at_rest(&signed()));
     let before = storage.export();
     assert!(matches!(open(&storage, config()), Err(Error::KeyRequired { .. })));
-    let other = Config { signing_key: Some(key(8)), ..config() };
+    let other = Config { signer: Some(key(8).into()), ..config() };
     assert!(matches!(open(&storage, other), Err(Error::WrongKey { .. })));
     let mut after = storage.export();
     after.remove("LOCK");

@@ -118,8 +118,8 @@ fn rewrites_heads(storage: &MemoryStorage, journal_id: [u8; 16]) {
 fn the_committed_journals_can_be_written_on() {
     for name in ["unsigned", "signed"] {
         let storage = journal(name);
-        let signing_key = (name == "signed").then(|| batpak_core::key::SigningKey::from_seed(&SEED));
-        let store = open(&storage, Config { signing_key, ..config() }).expect("open");
+        let signer = (name == "signed").then(|| batpak_core::key::SigningKey::from_seed(&SEED).into());
+        let store = open(&storage, Config { signer, ..config() }).expect("open");
         assert_eq!((store.report().path_taken, store.report().frontier_rebuilt), ("clean", false));
         let verdict = verify(&store).expect("verify");
         assert!(verdict.ok() && verdict.findings.is_empty(), "{verdict:?}");

@@ -27,7 +27,7 @@ fn receipts(config: Config) -> (Store, Vec<Receipt>) {
 #[test]
 fn a_receipt_reads_back_as_itself_and_holds() {
     for config in [config(), signed()] {
-        let is_signed = config.signing_key.is_some();
+        let is_signed = config.signer.is_some();
         let (store, receipts) = receipts(config);
         for receipt in &receipts {
             let bytes = receipt.encode();

@@ -242,7 +242,7 @@ fn a_cut_that_was_never_told_is_told_by_the_next_open() {
 #[test]
 fn a_tail_is_told_of_in_a_signed_journal_under_its_signature() {
     let storage = MemoryStorage::new();
-    let config = Config { signing_key: Some(key(3)), ..config() };
+    let config = Config { signer: Some(key(3).into()), ..config() };
     let store = open(&storage, config.clone()).expect("open");
     write(&store, Promise::Manual, "a", &[b"lost"]).expect("append");
     let image = storage.process_kill_image();

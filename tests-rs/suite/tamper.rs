@@ -40,7 +40,7 @@ struct Found {
 
 fn look(files: Files, config: &Config) -> Found {
     let storage = MemoryStorage::import(files);
-    let read_only = Config { read_only: true, signing_key: None, ..config.clone() };
+    let read_only = Config { read_only: true, signer: None, ..config.clone() };
     let before = storage.export();
     let opened = open(&storage, read_only);
     let verdict = verify_closed(&storage).expect("damage is a finding, not an error");
@@ -160,7 +160,7 @@ fn a_closed_segment_cut_at_any_byte_is_refused() {
                     let told = match &refused {
                         Some(Error::Damaged { file, sequence: Some(_), .. }) => file.ends_with(name),
                         // At the end of a frame of the last segment, only what was stated of the journal is against it.
-                        Some(Error::HistoryChanged { log_root: None, .. }) => config.signing_key.is_some(),
+                        Some(Error::HistoryChanged { log_root: None, .. }) => config.signer.is_some(),
                         _ => false,
                     };
                     assert!(told, "{context}: {refused:?}");

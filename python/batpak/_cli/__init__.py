@@ -33,6 +33,11 @@ COMMANDS: Final = {
     "drill": "attack copies of a journal and say what noticed",
     "stats": "print figures about a journal",
     "keygen": "make a signing key",
+    "keys": "print the keys that a journal has had",
+    "rotate": "have another key sign a journal from now on",
+    "revoke": "say that a key of a journal fell into wrong hands",
+    "fork": "copy a journal that goes on by itself",
+    "accept-restore": "go on with an old copy of a lost journal",
     "audit": "run a Python program and record what it does",
     "completion": "print a script that completes this command line in a shell",
 }
@@ -137,7 +142,8 @@ def command_line(configured: Collection[str]) -> tuple[Parser, list[_Command]]:
 
 
 def _load(name: str) -> object:
-    return importlib.import_module(f"{__name__}.{name}_" if keyword.iskeyword(name) else f"{__name__}.{name}")
+    module = f"{name}_" if keyword.iskeyword(name) else name.replace("-", "_")
+    return importlib.import_module(f"{__name__}.{module}")
 
 
 def _message(error: Exception) -> str:

@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
             for line_number, line in numbered(sys.stdin.buffer):  # noqa: B007 - the handlers below name the line
                 receipt = _append(store, line, defaults, conditions, payload_only=arguments.payload_only)
                 appended += 1
-                _print_receipt(receipt, as_json=arguments.json)
+                write_receipt(receipt, as_json=arguments.json)
         except BrokenPipeError:
             # Whoever stopped reading receipts must not take the lines that were left for appended.
             output.abandon_stdout()
@@ -136,7 +136,8 @@ def _append(
     return store.append_batch([_payloads.draft_with(draft_of(members, defaults), **under)])[0]
 
 
-def _print_receipt(receipt: batpak.AppendReceipt, *, as_json: bool) -> None:
+def write_receipt(receipt: batpak.AppendReceipt, *, as_json: bool) -> None:
+    """Print a receipt, at once."""
     if as_json:
         output.write_json(json.loads(receipt.to_json()))
     else:

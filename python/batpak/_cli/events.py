@@ -20,8 +20,10 @@ _SYSTEM_NAMES: Final = {
     0x0001: "created",
     0x0002: "opened",
     0x0003: "key added",
+    0x0004: "key revoked",
     0x0005: "denied",
     0x0006: "recovered",
+    0x0007: "lineage",
     0x0009: "bypassed",
 }
 _AUDIT_CATEGORY: Final = 0xE

@@ -74,6 +74,7 @@ BY_EXCEPTION: Final[Mapping[type[BaseException], int]] = MappingProxyType(
         errors.SigningKeyError: KEY,
         errors.KeyRequired: KEY,
         errors.KeyNotInJournal: KEY,
+        errors.SignerFailed: KEY,
         errors.WrongKey: KEY,
         errors.InvalidKey: KEY,
         errors.StoreError: FAILED,

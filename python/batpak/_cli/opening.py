@@ -26,9 +26,17 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON, one value a line, in ASCII")
 
 
-def add_key(parser: argparse.ArgumentParser, *, purpose: str) -> None:
+def add_key(parser: argparse.ArgumentParser, *, purpose: str, required: bool = False) -> None:
     """The option ``--key``."""
-    parser.add_argument("--key", metavar="KEYFILE", type=Path, help=f"{purpose} (PKCS#8 PEM)")
+    parser.add_argument(
+        "--key", metavar="KEYFILE", type=Path, required=required, help=f"{purpose} (PKCS#8 PEM or note signer key)"
+    )
+
+
+def add_actor(parser: argparse.ArgumentParser) -> None:
+    """The options ``--reason`` and ``--actor``."""
+    parser.add_argument("--reason", required=True, help="why, for people; permanent, and not secret")
+    parser.add_argument("--actor", required=True, help="who; likewise")
 
 
 def add_durability(parser: argparse.ArgumentParser, default: str) -> None:
@@ -104,8 +112,15 @@ def load_key(path: Path | None) -> batpak.SigningKey | None:
     Raises:
         CommandError: with exit code 12, the file cannot be read.
     """
-    if path is None:
-        return None
+    return None if path is None else require_key(path)
+
+
+def require_key(path: Path) -> batpak.SigningKey:
+    """The signing key in ``path``.
+
+    Raises:
+        CommandError: with exit code 12, the file cannot be read.
+    """
     try:
         return batpak.SigningKey.load(path)
     except OSError as error:

@@ -231,8 +231,9 @@ class Signer:
         k = int.from_bytes(sha512(r + self.public + message).digest(), "little")
         return r + ((nonce + k * self._scalar) % verifier._ORDER).to_bytes(32, "little")
 
-    def frame_proof(self, journal_id: bytes, records: list[Record]) -> bytes:
+    def frame_proof(self, records: list[Record]) -> bytes:
         """Key id and signature of a frame."""
+        journal_id = records[0].front[1:17]
         root = Tree().extend(record.event_hash for record in records).root
         place = journal_id + struct.pack("<QI", records[0].sequence, len(records))
         return self.key_id + self.sign(b"\x00batpak frame v1" + place + root)

@@ -122,7 +122,7 @@ class Log:
         kept = set() if before is None else {(frame.proof, _hashes(frame)) for frame in before.frames()}
         for frame in self.frames():
             if frame.proof and (frame.proof, _hashes(frame)) not in kept:
-                frame.proof = signer.frame_proof(self.journal_id, frame.records)
+                frame.proof = signer.frame_proof(frame.records)
 
     def strip(self) -> None:
         """Take every signature off."""

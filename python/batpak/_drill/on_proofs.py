@@ -219,17 +219,19 @@ def _bundle(scene: Scene, record: Record, *, payloads: bool) -> Path:
     return path
 
 
-def _with_line(scene: Scene, bundle: Path, change: Callable[[dict[str, Any]], None]) -> batpak.Verification:
-    """The verdict about a bundle whose one event was changed, the manifest made to fit."""
+def _with_line(
+    scene: Scene, bundle: Path, record: Record, change: Callable[[dict[str, Any]], None]
+) -> batpak.Verification:
+    """The verdict about a bundle in which an event was changed, the manifest made to fit."""
     with zipfile.ZipFile(bundle) as opened:
         found = {info.filename: opened.read(info) for info in opened.infolist()}
-    line = json.loads(found[members.EVENTS])
-    change(line)
-    found[members.EVENTS] = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+    lines = [json.loads(line) for line in found[members.EVENTS].splitlines()]
+    change(next(line for line in lines if line["sequence"] == record.sequence))
+    found[members.EVENTS] = b"".join(json.dumps(line, separators=(",", ":")).encode() + b"\n" for line in lines)
     manifest = json.loads(found[members.MANIFEST])
     told = {"bytes": len(found[members.EVENTS]), "sha256": sha256(found[members.EVENTS]).hexdigest()}
     manifest["files"][members.EVENTS] = told
-    manifest["payloads"] = int(line["payload"] is not None)
+    manifest["payloads"] = sum(line["payload"] is not None for line in lines)
     found[members.MANIFEST] = json.dumps(manifest).encode()
     changed = scene.place("changed.zip")
     with zipfile.ZipFile(changed, "w", zipfile.ZIP_STORED) as opened:
@@ -259,8 +261,8 @@ def _exchanged(scene: Scene) -> list[Catch]:
     def exchange(line: dict[str, Any]) -> None:
         line |= {"header": _text(two.header), **_opened(two.salt, two.private, two.payload)}
 
-    right = _with_line(scene, bundle, lambda _: None)
-    return _unless(right, verdict_catch(_with_line(scene, bundle, exchange), "proof", "evidence"))
+    right = _with_line(scene, bundle, one, lambda _: None)
+    return _unless(right, verdict_catch(_with_line(scene, bundle, one, exchange), "proof", "evidence"))
 
 
 @attack(
@@ -276,8 +278,8 @@ def _exchanged_payload(scene: Scene) -> list[Catch]:
     def exchange(line: dict[str, Any]) -> None:
         line["payload"] = _text(record.payload + b"\x00")
 
-    right = _with_line(scene, bundle, lambda _: None)
-    return _unless(right, verdict_catch(_with_line(scene, bundle, exchange), "proof", "evidence"))
+    right = _with_line(scene, bundle, record, lambda _: None)
+    return _unless(right, verdict_catch(_with_line(scene, bundle, record, exchange), "proof", "evidence"))
 
 
 @attack(
@@ -291,7 +293,7 @@ def _guess(scene: Scene) -> list[Catch]:
     bundle = _bundle(scene, record, payloads=False)
 
     def verdict(salt: bytes, payload: bytes) -> batpak.Verification:
-        return _with_line(scene, bundle, lambda line: line.update(_opened(salt, record.private, payload)))
+        return _with_line(scene, bundle, record, lambda line: line.update(_opened(salt, record.private, payload)))
 
     right = verdict(record.salt, record.payload)
     commitment = record.front[-33:-1]

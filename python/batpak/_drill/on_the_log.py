@@ -248,7 +248,7 @@ def append_forged(log: Log, model: Record) -> Record:
     log.relink()
     if frame.proof:
         # Their own signature under the name of the right key.
-        proof = Signer(SigningKey.generate()).frame_proof(log.journal_id, added.records)
+        proof = Signer(SigningKey.generate()).frame_proof(added.records)
         added.proof = frame.proof[:32] + proof[32:]
     return added.records[0]
 

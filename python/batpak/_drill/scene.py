@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import batpak
 from batpak._drill.codec import Signer
@@ -72,7 +73,7 @@ class Scene:
 
     def pin_in(self, pins: Path) -> Path:
         """The file of this journal's pin."""
-        return pins / f"{self.log.journal_id.hex()}.checkpoint"
+        return pins / f"{UUID(self.log.origin.rpartition('/')[2]).hex}.checkpoint"
 
     # What an attack needs.
 

@@ -35,6 +35,7 @@ MAX_BUNDLE = 1 << 30
 MAX_MANIFEST = 64 << 20
 MAX_KEY_FILE = 1 << 20
 MAX_FINDINGS = 100
+LINEAGE = 0x0007
 MAX_SIGNATURES = 100
 MAX_PATH = 64
 AXES = ("content", "order", "completeness", "anchors", "signatures")
@@ -666,6 +667,9 @@ class Header(NamedTuple):
     hlc: tuple[int, int]
     prev_sequence: int | None
     prev_hash: bytes
+    ends: (
+        str | None
+    )  # the journal id of the events before it, in hex, if it is the last one that follows them under that id
 
 
 class _Reader:
@@ -722,18 +726,18 @@ def read_header(data: bytes) -> Header:
         raise Invalid("its version is unknown")
     journal_id = reader.take(16)
     entity, _ = reader.coordinate("entity"), reader.coordinate("scope")
-    reader.number("kind", 0xFFFF)
+    kind = reader.number("kind", 0xFFFF)
     reader.number("payload version", 0xFFFF)
     reader.byte("encoding", 1)
     for name in ("correlation id", "causation id", "idempotency key"):
         reader.take(16 * reader.byte(name, 1))
-    start, last = reader.at, b""
+    start, last, metadata = reader.at, b"", {}
     for index in range(reader.number("a count")):
-        key = reader.text().encode()
-        reader.text()
-        if index and key <= last:
+        key = reader.text()
+        metadata[key] = reader.text()
+        if index and key.encode() <= last:
             raise Invalid("the keys of its metadata do not ascend")
-        last = key
+        last = key.encode()
     if reader.at - start > 4096:
         raise Invalid("its metadata is too long")
     reader.byte("sealing", 0)
@@ -748,7 +752,9 @@ def read_header(data: bytes) -> Header:
         raise Invalid("bytes are left over")
     if event_id[6] >> 4 != 7 or event_id[8] >> 6 != 2:
         raise Invalid("its id is not a UUID of version 7")
-    return Header(journal_id, entity, commitment, sequence, event_id, clock, hlc, prev_sequence, prev_hash)
+    parent = metadata.get("parent_id", "") if (kind, entity) == (LINEAGE, "batpak") else ""
+    ends = parent if re.fullmatch("[0-9a-f]{32}", parent) else None
+    return Header(journal_id, entity, commitment, sequence, event_id, clock, hlc, prev_sequence, prev_hash, ends)
 
 
 def _varint(number: int) -> bytes:
@@ -812,14 +818,15 @@ class _Checks:
                 self.find("anchors", "consistency_mismatch", f"history was changed since {named}")
             before = old.size
 
-    def content(self, event: Event, journal_id: bytes) -> Header | None:
+    def content(self, event: Event, ended: list[tuple[int, str]], journal_id: bytes) -> Header | None:
         at = event.sequence
         try:
             header = read_header(event.header)
         except ValueError as error:
             self.find("content", "invalid_encoding", f"the header is not canonical: {error}", at)
             return None
-        if header.journal_id != journal_id:
+        lineage = next((each for end, each in ended if header.sequence < end), journal_id.hex())
+        if header.journal_id.hex() != lineage:
             self.find("content", "journal_mismatch", "the event is of another journal", at)
         if header.sequence != at:
             self.find("content", "sequence_mismatch", f"the header has the sequence {header.sequence}", at)
@@ -833,17 +840,29 @@ class _Checks:
     def events(self, bundle: Bundle) -> tuple[bool, int]:
         """Anchors, content and order; whether every header was canonical, and how many events there are from 0 on."""
         now, order, all_read, in_a_row = bundle.checkpoint, _Order(self), True, 0
+        ended = list(_ended_lineages(bundle))
         for event in bundle.each_event():
             event_hash = derive_key("batpak 1 event", event.header)
             if not included(event_hash, event.sequence, event.path, now.size, now.root):
                 self.find("anchors", "inclusion_mismatch", "the event is not in the tree", event.sequence)
-            header = self.content(event, now.journal_id)
+            header = self.content(event, ended, now.journal_id)
             order.line(event.sequence)
             if header:
                 order.event(event.sequence, header, event_hash)
             all_read = all_read and header is not None
             in_a_row += event.sequence == in_a_row
         return all_read, in_a_row
+
+
+def _ended_lineages(bundle: Bundle) -> Iterator[tuple[int, str]]:
+    """Where an event went over to another journal id (an accepted restore, a fork), and the id before it."""
+    for event in bundle.each_event():
+        try:
+            header = read_header(event.header)
+        except ValueError:
+            continue
+        if header.ends is not None:
+            yield event.sequence, header.ends
 
 
 class _Order:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from batpak._gates import Gate, GateMode
-    from batpak._keys import SigningKey
+    from batpak._keys import ExternalSigner, SigningKey
     from batpak._schema import Registry
     from batpak._store import Durability, Visibility
 
@@ -27,7 +27,7 @@ class StoreOptions(TypedDict, total=False):
 
     create: bool
     read_only: bool
-    signing_key: SigningKey | str | os.PathLike[str] | None
+    signing_key: SigningKey | ExternalSigner | str | os.PathLike[str] | bytes | None
     durability: Durability
     interval_ms: int
     segment_bytes: int

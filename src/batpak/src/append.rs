@@ -24,6 +24,7 @@ use crate::merkle;
 use crate::proposal::{Causation, Item, Proposal};
 use crate::receipt::{Committed, Stored};
 use crate::segment::SEGMENT_HEADER_BYTES;
+use crate::signer::Signer;
 use crate::storage::Storage;
 use crate::tree::SharedTree;
 use crate::wire::put_varint;
@@ -79,53 +80,88 @@ impl Appended {
     }
 }
 
+/// A frame that is built, and not yet signed or written.
+pub(crate) struct Staged {
+    pub committed: Committed,
+    placed: Vec<Placed>,
+}
+
+impl Staged {
+    /// Signs what the frame states.
+    pub fn sign(&mut self, signer: &Signer) -> Result<()> {
+        let committed = &mut self.committed;
+        let root = merkle::root(&committed.hashes);
+        let count = u32::try_from(committed.len()).unwrap_or(u32::MAX);
+        let statement = statement(&committed.journal_id, committed.first_sequence, count, &root);
+        let signature = signer.sign(&statement)?;
+        committed.signature = Some(FrameSignature { key_id: signer.public().key_id(), signature });
+        Ok(())
+    }
+}
+
 /// Writes one frame. When it returns, the events exist and every reader sees them; durability is another matter.
 pub(crate) fn append(parts: &Parts<'_>, writer: &mut Writer, proposal: &Proposal) -> Result<Appended> {
-    // 1. An earlier failure left the log in doubt: nothing more is written. What was written before under the same keys is not
-    //    written again. A crash here changes nothing.
-    parts.commit.check()?;
-    if let Some(events) = idempotency::known(parts.inner, proposal)? {
+    // 1. What was written before under the same keys is not written again. A crash here changes nothing.
+    if let Some(events) = known(parts, proposal)? {
         return Ok(Appended::Known(events));
     }
-    // 2. Stamp, chain and hash every event into the writer's buffer. Nothing of the writer changes but its buffer.
+    // 2. Nothing of the writer changes but its buffer.
     let mut buffer = std::mem::take(&mut writer.buffer);
-    let outcome = stage(parts, writer, proposal, &mut buffer).and_then(|(committed, placed)| {
-        // 3. A frame that does not fit begins a new segment; the old one is synced and sealed first. A crash in between leaves
-        //    a sealed log without a successor, which the next open goes on from.
-        make_room(parts, writer, buffer.len() as u64)?;
-        // 4. Checksums, seeded with the place, which is known now.
-        let place = Place { nonce: &writer.active.nonce, offset: writer.active.end };
-        let synced_through = parts.commit.durable();
-        frame::seal(&mut buffer, proposal.len(), committed.signature.as_ref(), synced_through, place)?;
-        // 5. One write. A crash during it leaves a torn frame, which is no frame: the whole batch never was.
-        write(parts, writer, &buffer, proposal.promise)?;
-        Ok((committed, placed))
-    });
-    let outcome = outcome.map(|(committed, placed)| {
-        // 6. Publish: from here on a process kill loses nothing, and every reader finds the events.
-        publish(parts, writer, proposal, &committed, &placed, buffer.len() as u64);
-        Appended::Written(committed)
+    let signer = writer.signer.clone();
+    let outcome = stage(parts, writer, proposal, signer.is_some(), &mut buffer).and_then(|mut staged| {
+        signer.map_or(Ok(()), |signer| staged.sign(&signer))?;
+        put(parts, writer, proposal, staged, &mut buffer).map(Appended::Written)
     });
     writer.buffer = buffer;
     outcome
 }
 
-/// Builds the frame's records in `out`.
-fn stage(
+/// What a proposal would write a second time. An earlier failure left the log in doubt: then nothing more is written.
+pub(crate) fn known(parts: &Parts<'_>, proposal: &Proposal) -> Result<Option<Vec<Stored>>> {
+    parts.commit.check()?;
+    idempotency::known(parts.inner, proposal)
+}
+
+/// Writes a frame that was staged behind everything that is written now.
+pub(crate) fn put(
+    parts: &Parts<'_>,
+    writer: &mut Writer,
+    proposal: &Proposal,
+    staged: Staged,
+    buffer: &mut [u8],
+) -> Result<Committed> {
+    let Staged { committed, placed } = staged;
+    // 3. A frame that does not fit begins a new segment; the old one is synced and sealed first. A crash in between leaves
+    //    a sealed log without a successor, which the next open goes on from.
+    make_room(parts, writer, buffer.len() as u64)?;
+    // 4. Checksums, seeded with the place, which is known now.
+    let place = Place { nonce: &writer.active.nonce, offset: writer.active.end };
+    let synced_through = parts.commit.durable();
+    frame::seal(buffer, proposal.len(), committed.signature.as_ref(), synced_through, place)?;
+    // 5. One write. A crash during it leaves a torn frame, which is no frame: the whole batch never was.
+    write(parts, writer, buffer, proposal.promise)?;
+    // 6. Publish: from here on a process kill loses nothing, and every reader finds the events.
+    publish(parts, writer, proposal, &committed, &placed, buffer.len() as u64);
+    Ok(committed)
+}
+
+/// Stamps, chains and hashes every event, and builds the frame's records in `out`.
+pub(crate) fn stage(
     parts: &Parts<'_>,
     writer: &Writer,
     proposal: &Proposal,
+    signed: bool,
     out: &mut Vec<u8>,
-) -> Result<(Committed, Vec<Placed>)> {
+) -> Result<Staged> {
     let count = proposal.len();
     if count == 0 {
         return Err(Error::InvalidInput { reason: "a batch needs at least one event".to_owned() });
     }
-    frame::begin(out, writer.signer.is_some());
+    frame::begin(out, signed);
     // Heads of entities that this frame itself moved; the index learns of them only once they are written.
     let mut moved: HashMap<&str, EntityHead> = HashMap::new();
     let mut committed = Committed {
-        journal_id: parts.journal_id,
+        journal_id: *proposal.journal_id(),
         first_sequence: writer.next_sequence,
         headers: Vec::with_capacity(count * 224),
         ends: Vec::with_capacity(count),
@@ -176,8 +212,7 @@ fn stage(
         }
         committed.stamps.push(stamp);
     }
-    committed.signature = sign(writer, &committed);
-    Ok((committed, placed))
+    Ok(Staged { committed, placed })
 }
 
 /// The next id, moving the clock on when the ids of its millisecond are used up.
@@ -210,14 +245,6 @@ fn append_header(committed: &mut Committed, proposal: &Proposal, item: &Item, st
         }
     }
     encode_stamp(&mut committed.headers, stamp);
-}
-
-fn sign(writer: &Writer, committed: &Committed) -> Option<FrameSignature> {
-    let signer = writer.signer.as_ref()?;
-    let root = merkle::root(&committed.hashes);
-    let count = u32::try_from(committed.len()).unwrap_or(u32::MAX);
-    let statement = statement(&committed.journal_id, committed.first_sequence, count, &root);
-    Some(FrameSignature { key_id: signer.public().key_id(), signature: signer.sign(&statement) })
 }
 
 fn make_room(parts: &Parts<'_>, writer: &mut Writer, frame_bytes: u64) -> Result<()> {

@@ -6,6 +6,7 @@ use crate::append;
 use crate::error::Result;
 use crate::heads::Reason;
 use crate::indexer::Indexer;
+use crate::signer::refuse_while_signing;
 use crate::store::Store;
 use crate::writer::Writer;
 
@@ -16,6 +17,9 @@ impl Store {
         if self.is_forked() {
             return Ok(());
         }
+        refuse_while_signing()?;
+        // Whoever signs elsewhere has the turn, and its frame is written before this goes on.
+        let turn = self.inner.turn.lock();
         let mut writer = self.inner.writer.lock();
         if self.inner.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
@@ -23,6 +27,8 @@ impl Store {
         self.inner.watch.tell();
         let outcome = writer.take().map_or(Ok(()), |mut writer| self.finish(&mut writer));
         drop(writer);
+        drop(turn);
+        let outcome = outcome.and_then(|()| self.state());
         if let Some(indexer) = &self.inner.indexer {
             self.finish_indexes(indexer, outcome.is_ok());
         }
@@ -65,10 +71,16 @@ impl Store {
         if writer.last_head_size < writer.next_sequence {
             append::seal_head(parts.index, parts.tree, writer, Reason::Closed)?;
         }
-        if let Some(notary) = self.inner.notary.as_ref().filter(|notary| notary.is_wanted()) {
-            notary.state(&self.inner.origin(), &parts.tree.catch_up(parts.index)?)?;
-        }
         Ok(())
+    }
+
+    /// The checkpoint of a close. The writer's lock is free: who signs may be elsewhere, and look at the store.
+    fn state(&self) -> Result<()> {
+        let inner = &self.inner;
+        match inner.notary.as_ref().filter(|notary| notary.is_wanted()) {
+            Some(notary) => notary.state(&inner.origin(), || inner.tree.catch_up(&inner.index)).map(drop),
+            None => Ok(()),
+        }
     }
 }
 

@@ -4,15 +4,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::hash::Hash;
 use crate::header::Promise;
-use crate::key::SigningKey;
 use crate::limits::{
     IDEMPOTENCY_WINDOW_DEFAULT, INDEXED_KEYS_MAX, INTERVAL_MS_MAX, METADATA_BYTES_MAX, SEGMENT_BYTES_DEFAULT,
-    SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
+    SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, check_reason,
 };
 use crate::proof::Policy;
+use crate::signer::Signer;
 use crate::storage::Storage;
-use crate::system::check_name;
+use crate::system::{Cause, check_name};
+
+/// Has the history go on as another one from this open on, and says so in the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Departure {
+    /// Why.
+    pub cause: Cause,
+    /// Who has it so.
+    pub actor: String,
+    /// And why.
+    pub reason: String,
+    /// Size and root of the history that is given up, if they are known; a pin that knows more of it decides.
+    pub abandoned: Option<(u64, Hash)>,
+}
 
 /// How a journal is opened.
 #[derive(Clone, Debug)]
@@ -22,10 +36,12 @@ pub struct Config {
     pub create: bool,
     /// Take no lock and change nothing.
     pub read_only: bool,
-    /// Signs every frame.
-    pub signing_key: Option<SigningKey>,
+    /// Signs every frame and checkpoint.
+    pub signer: Option<Signer>,
     /// Whether a journal that was written without a key may get this one as its first.
     pub adopt_key: bool,
+    /// Whether a new lineage begins with this open.
+    pub departure: Option<Departure>,
     /// What is promised to appends that do not say otherwise.
     pub durability: Promise,
     /// From an unsynced write to the start of its sync, at most.
@@ -59,8 +75,9 @@ impl Default for Config {
         Self {
             create: true,
             read_only: false,
-            signing_key: None,
+            signer: None,
             adopt_key: false,
+            departure: None,
             durability: Promise::Interval,
             interval: Duration::from_millis(50),
             segment_bytes: SEGMENT_BYTES_DEFAULT,
@@ -86,6 +103,10 @@ impl Config {
             keys.dedup();
         }
         check_name(&self.name)?;
+        if let Some(Departure { actor, reason, .. }) = &self.departure {
+            check_reason("actor", actor)?;
+            check_reason("reason", reason)?;
+        }
         let invalid = |reason: String| Err(Error::InvalidInput { reason });
         if !(SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&self.segment_bytes) {
             return invalid(format!(
@@ -111,7 +132,7 @@ impl Config {
         if self.read_only && !self.checkpoints.is_none() {
             return invalid("a read-only store makes no checkpoints".to_owned());
         }
-        if self.read_only && (self.signing_key.is_some() || self.rebuild_meta) {
+        if self.read_only && (self.signer.is_some() || self.rebuild_meta) {
             return invalid(
                 "a read-only store neither signs nor rebuilds; leave signing_key and rebuild_meta out".to_owned(),
             );

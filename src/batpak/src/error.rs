@@ -62,6 +62,8 @@ pub enum Error {
     KeyRequired { key_id: String },
     /// A key was given for a journal that was written without one.
     KeyNotInJournal,
+    /// A key that is kept elsewhere did not sign: nothing was written.
+    SignerFailed { reason: String },
     /// The key is not the journal's.
     WrongKey { key_id: String },
     /// Bytes that are not an Ed25519 key.
@@ -93,6 +95,9 @@ pub enum Error {
     /// The caller asked to stop.
     Interrupted,
 }
+
+const KEY_NOT_IN_JOURNAL: &str = "this journal was written without a key; if it should have one, another was put in its place: verify it \
+                                  against a checkpoint that you hold; to sign it from now on, and its history with it, pass adopt_key=True";
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -142,10 +147,8 @@ impl fmt::Display for Error {
                 f,
                 "this journal is signed by key {key_id}; pass signing_key= to write to it, or open it with read_only=True"
             ),
-            Self::KeyNotInJournal => f.write_str(
-                "this journal was written without a key; if it should have one, another was put in its place: verify it against a \
-                 checkpoint that you hold; to sign it from now on, and its history with it, pass adopt_key=True",
-            ),
+            Self::KeyNotInJournal => f.write_str(KEY_NOT_IN_JOURNAL),
+            Self::SignerFailed { reason } => write!(f, "the signer did not sign, so nothing was written: {reason}"),
             Self::WrongKey { key_id } => {
                 write!(f, "this journal is signed by key {key_id}, and the key given is another one")
             }

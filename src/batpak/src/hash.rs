@@ -66,3 +66,11 @@ pub fn hex(bytes: &[u8]) -> String {
         text
     })
 }
+
+/// The 16 bytes that lower-case hex stands for.
+#[must_use]
+pub fn unhex(text: &str) -> Option<[u8; 16]> {
+    let number = u128::from_str_radix(text, 16).ok()?;
+    let bytes = number.to_be_bytes();
+    (hex(&bytes) == text).then_some(bytes)
+}

@@ -151,6 +151,12 @@ impl Heads {
         let checkpoints = self.checkpoints.iter().map(|(_, checkpoint)| checkpoint.size);
         self.heads.iter().map(|(_, head)| head.tree.size()).chain(checkpoints)
     }
+
+    /// Number of events that the last checkpoint covers.
+    #[must_use]
+    pub fn stated(&self) -> u64 {
+        self.checkpoints.last().map_or(0, |(_, last)| last.size)
+    }
 }
 
 /// Reads the file; a missing one is damage unless nothing was ever promised, which the caller knows.

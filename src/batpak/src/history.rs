@@ -66,7 +66,7 @@ pub(crate) fn frame(inner: &Inner, sequence: u64) -> Result<Committed> {
     let name = inner.storage.describe(&path);
     let mut scan = Scan::begin(inner.files.segment(first.segment)?, &name, first.segment)?;
     scan.resume_at(frame_at);
-    let found = scan.next_frame()?.map(|frame| Committed::of_frame(inner.journal_id, first.sequence, &frame));
+    let found = scan.next_frame()?.map(|frame| Committed::of_frame(first.sequence, &frame));
     found.and_then(Result::ok).ok_or_else(|| changed(inner, &first))
 }
 

@@ -23,6 +23,7 @@ use crate::proof::policy::Due;
 use crate::proposal::Proposal;
 use crate::refresh::Reader;
 use crate::report::OpenReport;
+use crate::signer::{Signer, refuse_while_signing};
 use crate::storage::{Storage, StorageLock};
 use crate::system::Substrate;
 use crate::tree::SharedTree;
@@ -40,6 +41,7 @@ pub(crate) struct Inner {
     pub files: Files,
     pub clock: Arc<dyn WallClock>,
     pub config: Config,
+    /// The first lineage, which every file names; events carry `lineage()`.
     pub journal_id: [u8; 16],
     pub entropy: Entropy,
     /// From event 0.
@@ -57,6 +59,8 @@ pub(crate) struct Inner {
     pub checkpoint_due: Option<Due>,
     /// `None` once closed, and in read-only stores.
     pub writer: Mutex<Option<Writer>>,
+    /// Held while a frame is staged, signed elsewhere and written; before the writer's lock.
+    pub turn: Mutex<()>,
     /// `None` in read-only stores.
     pub commit: Option<Commit>,
     /// `None` in read-only stores.
@@ -67,6 +71,8 @@ pub(crate) struct Inner {
     pub rewinds: Mutex<Vec<u64>>,
     /// In read-only stores: number of events that were seen to be synced.
     pub durable_seen: AtomicU64,
+    /// Size of the last checkpoint that was seen or made here.
+    pub stated: AtomicU64,
     /// Given back at close.
     pub lock: Mutex<Option<Box<dyn StorageLock>>>,
     /// Told when more events were written.
@@ -98,11 +104,70 @@ impl Inner {
 
     /// Writes a proposal.
     pub(crate) fn append(&self, proposal: &Proposal) -> Result<Appended> {
+        refuse_while_signing()?;
         let parts = self.parts()?;
         let mut guard = self.writer.lock();
         let writer = guard.as_mut().ok_or(Error::Closed)?;
-        let appended = append::append(&parts, writer, proposal)?;
-        drop(guard);
+        let appended = if writer.takes_turns {
+            drop(guard);
+            self.append_in_turn(&parts, proposal)?
+        } else {
+            let appended = append::append(&parts, writer, proposal)?;
+            drop(guard);
+            appended
+        };
+        self.told(&appended);
+        Ok(appended)
+    }
+
+    /// The same with a signer that may take long: frames take turns, and while one is signed the writer's lock is free.
+    fn append_in_turn(&self, parts: &Parts<'_>, proposal: &Proposal) -> Result<Appended> {
+        let _turn = self.turn.lock();
+        let signer = self.with_writer(|writer| Ok(writer.signer.clone()))?;
+        self.append_signed_by(parts, signer.as_ref(), proposal)
+    }
+
+    /// Writes a proposal, signed by this signer, as is everything after it. The turn is the caller's: while a signer elsewhere is
+    /// asked, nobody writes.
+    pub(crate) fn append_signed_by(
+        &self,
+        parts: &Parts<'_>,
+        signer: Option<&Signer>,
+        proposal: &Proposal,
+    ) -> Result<Appended> {
+        let mut guard = self.writer.lock();
+        let mut writer = guard.as_mut().ok_or(Error::Closed)?;
+        if let Some(events) = append::known(parts, proposal)? {
+            return Ok(Appended::Known(events));
+        }
+        let mut buffer = Vec::new();
+        let mut staged = append::stage(parts, writer, proposal, signer.is_some(), &mut buffer)?;
+        match signer {
+            None => {}
+            Some(signer) if !signer.is_elsewhere() => staged.sign(signer)?,
+            Some(signer) => {
+                writer.takes_turns = true;
+                drop(guard);
+                let outcome = staged.sign(signer);
+                guard = self.writer.lock();
+                writer = guard.as_mut().ok_or(Error::Closed)?;
+                writer.takes_turns = writer.signer.as_ref().is_some_and(Signer::is_elsewhere);
+                outcome?;
+                parts.commit.check()?;
+            }
+        }
+        let committed = append::put(parts, writer, proposal, staged, &mut buffer)?;
+        writer.sign_with(signer.cloned());
+        Ok(Appended::Written(committed))
+    }
+
+    /// Does something with the writer.
+    pub(crate) fn with_writer<T>(&self, work: impl FnOnce(&mut Writer) -> Result<T>) -> Result<T> {
+        work(self.writer.lock().as_mut().ok_or(Error::Closed)?)
+    }
+
+    /// Whoever waits for events, or counts them, hears of these.
+    pub(crate) fn told(&self, appended: &Appended) {
         self.watch.tell();
         if let Some(due) = &self.checkpoint_due {
             due.wrote(appended.events());
@@ -116,12 +181,16 @@ impl Inner {
             }
             unsettled.insert(std::thread::current().id(), appended.events());
         }
-        Ok(appended)
+    }
+
+    /// What the next event carries in the place of the journal's id.
+    pub(crate) fn lineage(&self) -> [u8; 16] {
+        self.substrate.read().lineage()
     }
 
     /// What this journal's checkpoints are named.
     pub(crate) fn origin(&self) -> String {
-        origin(&self.name, &self.journal_id)
+        origin(&self.name, &self.lineage())
     }
 
     /// Number of events that readers may see.

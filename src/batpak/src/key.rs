@@ -45,6 +45,12 @@ impl SigningKey {
         Self::new(ed25519_dalek::SigningKey::from_bytes(seed))
     }
 
+    /// RFC 8032's private key: the secret itself.
+    #[must_use]
+    pub fn to_seed(&self) -> [u8; 32] {
+        self.inner.to_bytes()
+    }
+
     /// Reads PKCS#8 PEM.
     pub fn from_pem(pem: &str) -> Result<Self> {
         ed25519_dalek::SigningKey::from_pkcs8_pem(pem.trim()).map(Self::new).map_err(invalid)
@@ -115,6 +121,12 @@ impl PublicKey {
         let signature = ed25519_dalek::Signature::from_bytes(signature);
         self.inner.verify_strict(statement, &signature).is_ok()
     }
+}
+
+/// What the key in force says of the next one: it is this journal's from now on.
+#[must_use]
+pub fn next_key_statement(journal_id: &[u8; 16], next: &PublicKey) -> Vec<u8> {
+    [b"\0batpak key v1".as_slice(), journal_id, &next.to_bytes()].concat()
 }
 
 /// What a frame's signature says: these events, at this place, in this journal.

@@ -21,10 +21,14 @@ impl Kind {
     pub const OPENED: Self = Self(0x0002);
     /// A signing key comes into force.
     pub const KEY_ADDED: Self = Self(0x0003);
+    /// A signing key is revoked.
+    pub const KEY_REVOKED: Self = Self(0x0004);
     /// A gate refused a proposal.
     pub const DENIED: Self = Self(0x0005);
     /// Recovery cut an unsynced tail.
     pub const RECOVERED: Self = Self(0x0006);
+    /// A history goes on as another one: an old copy was restored, or a copy was made.
+    pub const LINEAGE: Self = Self(0x0007);
     /// Events were written past the gates.
     pub const BYPASSED: Self = Self(0x0009);
 

@@ -1,5 +1,7 @@
 //! Every maximum, in one place. FORMAT.md section 15 names the same numbers.
 
+use crate::error::{Error, Result};
+
 /// Bytes of an entity or of a scope.
 pub const COORDINATE_BYTES_MAX: usize = 1024;
 /// Bytes of the encoded metadata field of a header.
@@ -47,3 +49,14 @@ pub const INDEXED_KEYS_MAX: usize = 32;
 pub const IDEMPOTENCY_WINDOW_DEFAULT: u64 = 1_000_000;
 /// Bytes of an idempotency key, of which the header keeps a hash.
 pub const KEY_BYTES_MAX: usize = 1024;
+/// Bytes of what people say about a key or a lineage.
+pub const REASON_BYTES_MAX: usize = 4096;
+
+/// Refuses what people say, if it is nothing or too much.
+pub(crate) fn check_reason(what: &str, said: &str) -> Result<()> {
+    if said.is_empty() || said.len() > REASON_BYTES_MAX {
+        let reason = format!("{what} has {} bytes; it must have 1 to {REASON_BYTES_MAX}", said.len());
+        return Err(Error::InvalidInput { reason });
+    }
+    Ok(())
+}

@@ -178,12 +178,11 @@ pub fn load(storage: &Arc<dyn Storage>, loading: &Loading) -> Result<Loaded> {
     let opened = replay.tail.opened().or(opened);
     let steering: Vec<u64> = steering.iter().chain(replay.tail.steering()).copied().collect();
     let index = Index::new(home, parts, replay.tail, Runs::default());
-    let substrate = substrate(storage, &index, &steering, opened)?;
+    let substrate = substrate(storage, &journal_id, &index, &steering, opened)?;
     check_heads(disk, &index, &heads)?;
-    let tree = anchored(disk, &index, &heads, &substrate, &journal_id)?;
+    let tree = anchored(disk, &index, &heads, &substrate)?;
     if loading.mode != Mode::Read {
-        let stated = heads.checkpoints.last().map_or(0, |(_, last)| last.size);
-        check_frames(disk, &index, &substrate, &journal_id, stated)?;
+        check_frames(disk, &index, &substrate, heads.stated())?;
     }
     let meta_flaw = check_meta(disk, &index).err();
     let frontier = match frontier {
@@ -268,7 +267,7 @@ impl Loader {
                 self.parts.push(Arc::new(Sealed::new(home, entry.clone())));
             }
             _ => {
-                let tail = replay::segment(self.home.storage.as_ref(), &self.home.journal_id, &span, &self.keys)?;
+                let tail = replay::segment(self.home.storage.as_ref(), &span, &self.keys)?;
                 self.steering.extend_from_slice(tail.steering());
                 self.opened = tail.opened().or(self.opened);
                 self.missing.push(start);
@@ -348,31 +347,28 @@ impl Loader {
 
     /// What the first event that is read must follow.
     fn order_before(&self, first: u64) -> Result<Order> {
-        let Some(last) = first.checked_sub(1) else { return Ok(Order::new(self.home.journal_id)) };
+        let Some(last) = first.checked_sub(1) else { return Ok(Order::new(0, Some(self.home.journal_id))) };
         let parts =
             Index::new(Arc::clone(&self.home), self.parts.clone(), Tail::new(first, first, 0, &[]), Runs::default());
         let event = read::event_at(self.home.storage.as_ref(), &parts.location(last)?)?;
-        let header = Header::decode(event.header())?;
-        if header.journal_id != self.home.journal_id {
-            return Err(self.damaged(first, 0, last, "another event lies where its index says that this one does"));
-        }
-        Ok(Order::after(&header))
+        Ok(Order::after(&Header::decode(event.header())?))
     }
 }
 
 /// Reads the journal's own events that steer it.
 pub(crate) fn substrate(
     storage: &Arc<dyn Storage>,
+    journal_id: &[u8; 16],
     index: &Index,
     steering: &[u64],
     opened: Option<u64>,
 ) -> Result<Substrate> {
-    let mut substrate = Substrate::default();
+    let mut substrate = Substrate { journal_id: *journal_id, ..Substrate::default() };
     let files = Files::new(Arc::clone(storage));
     let mut accept = |sequence: u64| {
         let location = index.location(sequence)?;
         let event = read::event(&files, &location)?;
-        substrate.accept(event.kind, sequence, event.payload()).map_err(|error| {
+        substrate.accept(&event.journal_id, event.kind, sequence, event.payload()).map_err(|error| {
             written_so(storage.describe(&segment::path(location.segment)), location.offset, sequence, &error)
         })
     };

@@ -10,9 +10,9 @@ use crate::append;
 use crate::catalog::{index_name, is_index};
 use crate::clock::WallClock;
 use crate::commit::{Commit, Written};
-use crate::config::Config;
+use crate::config::{Config, Departure};
 use crate::create::{Found, create, find, finish_creation};
-use crate::entropy::Entropy;
+use crate::entropy::{self, Entropy};
 use crate::error::{Error, Result};
 use crate::files::Files;
 use crate::frontier;
@@ -22,10 +22,10 @@ use crate::heads::{self, HeadWriter};
 use crate::index::Index;
 use crate::indexer::{self, Indexer};
 use crate::inner::Inner;
+use crate::kind::Kind;
 use crate::load::{Loaded, Loading, ends_sealed, load};
 use crate::merkle::Tree;
 use crate::meta;
-use crate::proof::checkpoint::origin;
 use crate::proof::nodes::Nodes;
 use crate::proof::notary::Notary;
 use crate::proof::pins::Pin;
@@ -36,9 +36,10 @@ use crate::refresh::Reader;
 use crate::replay;
 use crate::report::OpenReport;
 use crate::segment;
+use crate::signer::Signer;
 use crate::storage::{Mode, Storage, StorageFile, StorageLock, write_whole};
 use crate::store::{Store, clock_ahead_us, elapsed_us};
-use crate::system::{self, Cut, Substrate, SystemEvent};
+use crate::system::{self, Cut, Lineage, Substrate, SystemEvent};
 use crate::tail::{missed_cuts, remove_leftovers, rewrite_unsynced, settle_tail};
 use crate::tree::SharedTree;
 use crate::watch::Watch;
@@ -105,6 +106,7 @@ fn open_read_only(
         notary: None,
         checkpoint_due: None,
         writer: Mutex::new(None),
+        turn: Mutex::default(),
         commit: None,
         indexer: None,
         reader: Some(Mutex::new(reader)),
@@ -112,6 +114,7 @@ fn open_read_only(
         watch: Watch::default(),
         unsettled: Mutex::default(),
         durable_seen: AtomicU64::new(loaded.durable),
+        stated: AtomicU64::new(loaded.heads.stated()),
         lock: Mutex::new(None),
         closed: AtomicBool::new(false),
         forked: AtomicBool::new(false),
@@ -153,7 +156,7 @@ fn open_writable(
     let mut report = report_of(&loaded, clock.as_ref());
     // 2. The key is checked before a byte is written.
     let new_key = check_key(&config, &loaded.substrate, created)?;
-    let pin = pin_of(&loaded, &config)?;
+    let (departure, pin) = departure_of(&loaded, &config)?;
     // 3. What a crashed writer left unfinished goes.
     let meta_flaw = loaded.meta_flaw.take().filter(|_| !created);
     if let Some(flaw) = meta_flaw.as_ref().filter(|_| !config.rebuild_meta) {
@@ -184,21 +187,16 @@ fn open_writable(
     };
     let frontier_file = frontier::open_for_writing(storage.as_ref())?;
     let commit = Commit::new(frontier_file, loaded.journal_id, incarnation, written, loaded.index.len());
-    if let Some(cut) = &cut {
-        report.path_taken = "recovered";
-        report.recovered_file = Some(cut.file.clone());
-    } else if created {
-        report.path_taken = "created";
-    }
+    report.took(cut.as_ref(), created);
     let missed = missed_cuts(storage.as_ref(), &loaded.substrate, cut.as_ref())?;
     // 7. Index files that are missing are made again; the others are believed only as far as they fit what `checkpoints` says of them.
     let indexer = Indexer::new(Arc::clone(&heads));
     make_indexes(&indexer, &loaded)?;
     let journal_id = loaded.journal_id;
     let last = loaded.heads.checkpoints.last().map(|(_, last)| last.clone());
-    let signs = config.signing_key.is_some();
+    let signs = config.signer.is_some();
     let checkpoint_due = Due::after(config.checkpoints.of_journal(signs), last.as_ref(), loaded.index.len());
-    let notary = Notary::new(config.signing_key.clone(), heads, last, pin);
+    let notary = Notary::new(config.signer.clone(), heads, last, pin);
     let mut inner = Inner {
         files: Files::new(Arc::clone(&storage)),
         storage,
@@ -213,6 +211,7 @@ fn open_writable(
         notary: Some(notary),
         checkpoint_due,
         writer: Mutex::new(Some(writer)),
+        turn: Mutex::default(),
         commit: Some(commit),
         indexer: Some(indexer),
         reader: None,
@@ -220,6 +219,7 @@ fn open_writable(
         watch: Watch::default(),
         unsettled: Mutex::default(),
         durable_seen: AtomicU64::new(0),
+        stated: AtomicU64::new(loaded.heads.stated()),
         lock: Mutex::new(Some(lock)),
         closed: AtomicBool::new(false),
         forked: AtomicBool::new(false),
@@ -234,6 +234,8 @@ fn open_writable(
     if ends_sealed {
         begin_after_seal(&inner)?;
     }
+    let departs = departure.is_some();
+    say_departure(&inner, departure)?;
     let says = events_of_open(&inner, created, new_key, &missed);
     say(&inner, &says)?;
     inner.name.clone_from(&inner.substrate.get_mut().name);
@@ -241,7 +243,7 @@ fn open_writable(
         finish_creation(&inner)?;
     }
     // A journal without a frontier looks unfinished, so the first one is written before anybody knows of it.
-    if created || new_key || !missed.is_empty() || report.frontier_rebuilt {
+    if created || new_key || departs || !missed.is_empty() || report.frontier_rebuilt {
         let events = inner.index.len();
         let commit = inner.parts()?.commit;
         // No store is handed out that could be closed and opened again, so the failure itself is the answer.
@@ -261,23 +263,53 @@ fn open_writable(
 
 /// The pin of this journal, if it is to be pinned, compared with the log.
 fn pin_of(loaded: &Loaded, config: &Config) -> Result<Option<Pin>> {
-    let Some(pins) = &config.pins else { return Ok(None) };
-    let origin = origin(&loaded.substrate.name, &loaded.journal_id);
-    let pin = Pin::open(Arc::clone(pins), &loaded.journal_id, &origin)?;
-    pin.check(&loaded.index, &loaded.heads)?;
-    Ok(Some(pin))
+    let opened = |pins| Pin::open(pins, &loaded.substrate, &loaded.index, &loaded.heads);
+    config.pins.clone().map(opened).transpose()
+}
+
+/// The lineage that begins with this open, if one does, and the pin of the one that goes on from here. Its root is not known yet; what a pin
+/// knows of the history that is given up is part of what it says.
+fn departure_of(loaded: &Loaded, config: &Config) -> Result<(Option<Lineage>, Option<Pin>)> {
+    let Some(Departure { cause, actor, reason, abandoned }) = &config.departure else {
+        return Ok((None, pin_of(loaded, config)?));
+    };
+    let pinned = match pin_of(loaded, config) {
+        Err(Error::HistoryChanged { size, root, .. }) => Some((size, root)),
+        outcome => outcome.map(|_| None)?,
+    };
+    let mut journal_id = [0; 16];
+    entropy::fill(&mut journal_id)?;
+    let begins = Lineage {
+        journal_id,
+        parent_id: loaded.substrate.lineage(),
+        from: loaded.index.len(),
+        kept_root: [0; 32],
+        cause: *cause,
+        abandoned: pinned.or(*abandoned),
+        actor: actor.clone(),
+        reason: reason.clone(),
+    };
+    let pin = config.pins.clone().map(|pins| Pin::of_new(pins, &journal_id));
+    Ok((Some(begins), pin))
+}
+
+/// Writes that another lineage begins, before anything is written in it.
+fn say_departure(inner: &Inner, departure: Option<Lineage>) -> Result<()> {
+    let Some(begins) = departure else { return Ok(()) };
+    let kept_root = inner.tree.catch_up(&inner.index)?.root();
+    say(inner, &[system::lineage(&Lineage { kept_root, ..begins })])
 }
 
 /// What this open has to say, in order, and whether it must be synced before the store is handed out.
 fn events_of_open(inner: &Inner, created: bool, new_key: bool, cuts: &[Cut]) -> Vec<SystemEvent> {
-    let key = inner.config.signing_key.as_ref().map(|key| key.public().clone());
+    let key = inner.config.signer.as_ref().map(|key| key.public().clone());
     if created {
         return vec![system::created(&inner.journal_id, &inner.config.name, key.as_ref())];
     }
     let recovered = cuts.iter().map(system::recovered);
     let opened = system::opened(inner.substrate.read().incarnations + 1, &inner.config.software);
     // Every frame of this open is signed already, so the key comes first.
-    let key_added = key.filter(|_| new_key).map(|key| system::key_added(&key));
+    let key_added = key.filter(|_| new_key).map(|key| system::key_added(&key, None));
     key_added.into_iter().chain(recovered).chain([opened]).collect()
 }
 
@@ -294,18 +326,23 @@ fn begin_after_seal(inner: &Inner) -> Result<()> {
 fn say(inner: &Inner, says: &[SystemEvent]) -> Result<()> {
     for event in says {
         let sequence = inner.index.len();
-        let mut proposal = Proposal::new(inner.journal_id, Promise::Manual);
+        let lineage = match (event.begins, event.kind) {
+            (Some(begins), _) => begins,
+            (None, Kind::CREATED) => inner.journal_id,
+            (None, _) => inner.lineage(),
+        };
+        let mut proposal = Proposal::new(lineage, Promise::Manual);
         let payload = event.propose(&mut proposal, &inner.entropy)?;
         inner.append(&proposal)?;
-        inner.substrate.write().accept(event.kind, sequence, &payload)?;
+        inner.substrate.write().accept(&lineage, event.kind, sequence, &payload)?;
     }
     Ok(())
 }
 
 /// Whether this open brings the journal's first key; an error if it brings the wrong one.
 fn check_key(config: &Config, substrate: &Substrate, created: bool) -> Result<bool> {
-    let given = config.signing_key.as_ref().map(|key| key.public().key_id());
-    match (&substrate.key, given) {
+    let given = config.signer.as_ref().map(|key| key.public().key_id());
+    match (substrate.key(), given) {
         (None, Some(_)) if !created && !config.adopt_key => Err(Error::KeyNotInJournal),
         (None, given) => Ok(given.is_some() && !created),
         (Some(key), None) => Err(Error::KeyRequired { key_id: hex(&key.key_id()) }),
@@ -334,7 +371,7 @@ fn make_indexes(indexer: &Indexer, loaded: &Loaded) -> Result<()> {
         let span = part.span();
         let Some(sealed) = part.sealed() else { continue };
         if loaded.stale.contains(&span.segment) {
-            let tail = replay::segment(index.home().storage.as_ref(), &loaded.journal_id, &span, &index.keys())?;
+            let tail = replay::segment(index.home().storage.as_ref(), &span, &index.keys())?;
             indexer.reindex(index, &tail)?;
         } else if loaded.missing.contains(&span.segment) {
             sealed.with(|_| Some(()))?;
@@ -374,7 +411,8 @@ fn writer_of(
         last_hlc: if loaded.index.is_empty() { loaded.order.last_hlc } else { loaded.order.last_hlc.after_restart() },
         last_id: loaded.order.last_id,
         heads: Arc::clone(heads),
-        signer: config.signing_key.clone(),
+        takes_turns: config.signer.as_ref().is_some_and(Signer::is_elsewhere),
+        signer: config.signer.clone(),
         last_head_size: loaded.heads.heads.last().map_or(0, |(_, head)| Tree::size(&head.tree)),
         buffer: Vec::new(),
     })

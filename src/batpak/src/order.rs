@@ -4,6 +4,7 @@ use crate::clock::Hlc;
 use crate::event_id::{self, EventId};
 use crate::header::Header;
 use crate::index::EntityHead;
+use crate::kind::Kind;
 
 /// What is known of the last event of an entity.
 #[derive(Clone, Copy, Debug)]
@@ -33,14 +34,15 @@ pub struct Order {
     pub last_hlc: Hlc,
     /// The last event's.
     pub last_id: Option<EventId>,
-    journal_id: [u8; 16],
+    /// `None` until an event names it.
+    lineage: Option<[u8; 16]>,
 }
 
 impl Order {
-    /// Begins at sequence 0.
+    /// Begins at a sequence, in this lineage if it is known.
     #[must_use]
-    pub const fn new(journal_id: [u8; 16]) -> Self {
-        Self { next_sequence: 0, last_hlc: Hlc { wall_us: 0, counter: 0 }, last_id: None, journal_id }
+    pub const fn new(next_sequence: u64, lineage: Option<[u8; 16]>) -> Self {
+        Self { next_sequence, last_hlc: Hlc { wall_us: 0, counter: 0 }, last_id: None, lineage }
     }
 
     /// Goes on behind this event.
@@ -51,14 +53,16 @@ impl Order {
             next_sequence: stamp.sequence + 1,
             last_hlc: stamp.hlc,
             last_id: Some(stamp.event_id),
-            journal_id: header.journal_id,
+            lineage: Some(header.journal_id),
         }
     }
 
     /// Takes in the next event, whose entity's last one is `previous`; or says what contradicts.
     pub fn accept(&mut self, header: &Header<'_>, previous: Previous<'_>) -> Result<(), &'static str> {
         let stamp = &header.stamp;
-        if header.journal_id != self.journal_id {
+        // Only the event that says so goes over into another lineage.
+        let same = self.lineage.is_none_or(|lineage| lineage == header.journal_id);
+        if self.lineage.is_some() && same == (header.kind == Kind::LINEAGE) {
             return Err("the event was written in another journal");
         }
         if stamp.sequence != self.next_sequence {
@@ -88,6 +92,7 @@ impl Order {
         self.next_sequence += 1;
         self.last_hlc = stamp.hlc;
         self.last_id = Some(stamp.event_id);
+        self.lineage = Some(header.journal_id);
         Ok(())
     }
 
@@ -96,5 +101,6 @@ impl Order {
         self.next_sequence = sequence + 1;
         self.last_hlc = self.last_hlc.max(header.stamp.hlc);
         self.last_id = self.last_id.max(Some(header.stamp.event_id));
+        self.lineage = self.lineage.or(Some(header.journal_id));
     }
 }

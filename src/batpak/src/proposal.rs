@@ -117,6 +117,12 @@ impl Proposal {
         Self { bytes: Vec::new(), items: Vec::new(), promise, leading: 0, keys: HashSet::new(), journal_id }
     }
 
+    /// The lineage that its events are written in.
+    #[must_use]
+    pub const fn journal_id(&self) -> &[u8; 16] {
+        &self.journal_id
+    }
+
     /// Number of events.
     #[must_use]
     pub const fn len(&self) -> usize {

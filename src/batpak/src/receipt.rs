@@ -37,10 +37,10 @@ pub struct Committed {
 
 impl Committed {
     /// A frame as it lies in the log.
-    pub(crate) fn of_frame(journal_id: [u8; 16], first_sequence: u64, frame: &Frame<'_>) -> Result<Self> {
+    pub(crate) fn of_frame(first_sequence: u64, frame: &Frame<'_>) -> Result<Self> {
         let body = decode_body(&frame.header, frame.body)?;
         let mut committed = Self {
-            journal_id,
+            journal_id: [0; 16],
             first_sequence,
             headers: Vec::new(),
             ends: Vec::new(),
@@ -49,7 +49,10 @@ impl Committed {
             signature: body.signature,
         };
         for (_, _, record) in &body.records {
-            committed.stamps.push(Header::decode(record.header)?.stamp);
+            let header = Header::decode(record.header)?;
+            // One lineage for all of them: that of another begins with a frame of its own.
+            committed.journal_id = header.journal_id;
+            committed.stamps.push(header.stamp);
             committed.hashes.push(record.event_hash());
             committed.headers.extend_from_slice(record.header);
             committed.ends.push(committed.headers.len());

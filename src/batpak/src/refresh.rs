@@ -105,7 +105,7 @@ impl Reader {
         inner.index.with_tail(|tail| tail.absorb(&replay.tail));
         for sequence in steering.into_iter().chain(opened) {
             let event = read::event(&inner.files, &inner.index.location(sequence)?)?;
-            inner.substrate.write().accept(event.kind, sequence, event.payload())?;
+            inner.substrate.write().accept(&event.journal_id, event.kind, sequence, event.payload())?;
         }
         Ok((true, true))
     }

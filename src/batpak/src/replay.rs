@@ -97,12 +97,12 @@ enum Flaw {
 }
 
 /// The index of the first events of a segment, as `wanted` names them; anything else that is found there is damage.
-pub fn segment(storage: &dyn Storage, journal_id: &[u8; 16], wanted: &Span, keys: &[String]) -> Result<Tail> {
+pub fn segment(storage: &dyn Storage, wanted: &Span, keys: &[String]) -> Result<Tail> {
     let path = segment::path(wanted.segment);
     let name = storage.describe(&path);
     let mut scan = Scan::begin(storage.open(&path, Mode::Read)?, &name, wanted.segment)?;
-    let mut replay = Replay::new(Tail::new(wanted.segment, wanted.first, scan.offset(), keys), Order::new(*journal_id));
-    replay.order.next_sequence = wanted.first;
+    let tail = Tail::new(wanted.segment, wanted.first, scan.offset(), keys);
+    let mut replay = Replay::new(tail, Order::new(wanted.first, None));
     while replay.order.next_sequence < wanted.next() {
         match scan.next_frame()? {
             Some(frame) => replay.frame(&frame, &name)?,

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::system::Cut;
+
 /// How an open went.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct OpenReport {
@@ -35,6 +37,18 @@ pub struct OpenReport {
     pub incarnation: u64,
     /// How long it took.
     pub elapsed_us: u64,
+}
+
+impl OpenReport {
+    /// What a writable open had to do first.
+    pub(crate) fn took(&mut self, cut: Option<&Cut>, created: bool) {
+        if let Some(cut) = cut {
+            self.path_taken = "recovered";
+            self.recovered_file = Some(cut.file.clone());
+        } else if created {
+            self.path_taken = "created";
+        }
+    }
 }
 
 /// Figures about an open store.

@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::event_id::EventId;
 use crate::hash::proposal_commitment;
 use crate::header::Promise;
+use crate::history;
 use crate::idempotency;
 use crate::index::{Field, Query, Wanted};
 use crate::indexer::Indexer;
@@ -112,7 +113,7 @@ impl Store {
         if inner.commit.is_none() {
             return Err(Error::ReadOnly);
         }
-        Ok(Proposal::new(inner.journal_id, promise.unwrap_or(inner.config.durability)))
+        Ok(Proposal::new(inner.lineage(), promise.unwrap_or(inner.config.durability)))
     }
 
     /// The store's random numbers, for `Proposal::push`.
@@ -146,7 +147,7 @@ impl Store {
         let inner = self.usable()?;
         let concerns = proposal.coordinate(0).map(|(entity, scope)| (entity.to_owned(), scope.to_owned()));
         let concerns = concerns.ok_or_else(|| Error::InvalidInput { reason: "an empty proposal".to_owned() })?;
-        let mut denial = Proposal::new(inner.journal_id, proposal.promise());
+        let mut denial = Proposal::new(inner.lineage(), proposal.promise());
         denied(&proposal_commitment(opening), proposal.own_len(), verdicts, concerns)
             .propose(&mut denial, &inner.entropy)?;
         self.append(&denial)
@@ -211,10 +212,17 @@ impl Store {
         Ok(self.usable()?.durable())
     }
 
-    /// The lineage.
+    /// The lineage that the next event is written in.
     #[must_use]
     pub fn journal_id(&self) -> [u8; 16] {
-        self.inner.journal_id
+        self.inner.lineage()
+    }
+
+    /// One event's receipt, as it was when it was written.
+    pub fn receipt_of(&self, sequence: u64) -> Result<Stored> {
+        let frame = Arc::new(history::frame(self.usable()?, sequence)?);
+        let index = history::index_in(&self.inner, &frame, sequence)?;
+        Ok(Stored { frame, index })
     }
 
     /// The journal's name.
@@ -226,7 +234,7 @@ impl Store {
     /// The key that the journal's next events must be signed by, if it has one.
     #[must_use]
     pub fn public_key(&self) -> Option<PublicKey> {
-        self.inner.substrate.read().key.clone()
+        self.inner.substrate.read().key().cloned()
     }
 
     /// Whether it was opened for looking only.
@@ -358,7 +366,7 @@ impl Store {
             indexes_rebuilt: index.rebuilt(),
             index_failure: inner.indexer.as_ref().and_then(Indexer::failure).map(|error| error.to_string()),
             checkpoint_failure: inner.checkpoint_due.as_ref().and_then(Due::failure).map(|error| error.to_string()),
-            signed: inner.substrate.read().key.is_some(),
+            signed: inner.substrate.read().key().is_some(),
             read_only: inner.commit.is_none(),
         })
     }

@@ -1,13 +1,16 @@
 //! The journal's own events (FORMAT.md section 12).
 
+use std::collections::BTreeMap;
+
 use crate::coordinate::{Coordinate, SUBSTRATE, SUBSTRATE_GATES, SUBSTRATE_KEYS};
 use crate::entropy::Entropy;
 use crate::error::{Error, Result};
-use crate::hash::Hash;
-use crate::header::Encoding;
-use crate::key::PublicKey;
+use crate::hash::{Hash, hex, unhex};
+use crate::header::{Encoding, Header};
+use crate::key::{PublicKey, next_key_statement};
 use crate::kind::Kind;
 use crate::limits::NAME_BYTES_MAX;
+use crate::proof::checkpoint::origin;
 use crate::proposal::{Expect, NewEvent, Proposal};
 use crate::segment::FORMAT_VERSION;
 use crate::value::Value;
@@ -21,20 +24,21 @@ pub struct SystemEvent {
     pub coordinate: Coordinate,
     /// What it says.
     pub payload: Value,
-    /// The coordinate that it concerns, if it concerns one: nobody's clock moves because of it.
-    pub concerns: Option<(String, String)>,
+    /// What its header says: the coordinate that it concerns, whose clock does not move because of it, or the lineage that it ends.
+    pub metadata: BTreeMap<String, String>,
+    /// The lineage that begins with it, if one does.
+    pub begins: Option<[u8; 16]>,
 }
 
 impl SystemEvent {
     fn new(kind: Kind, entity: &str, payload: Value) -> Self {
-        Self { kind, coordinate: Coordinate::substrate(entity), payload, concerns: None }
+        Self { kind, coordinate: Coordinate::substrate(entity), payload, metadata: BTreeMap::new(), begins: None }
     }
 
     /// Adds it to a proposal; returns its payload.
     pub(crate) fn propose(&self, proposal: &mut Proposal, entropy: &Entropy) -> Result<Vec<u8>> {
         let mut payload = Vec::new();
         self.payload.encode(&mut payload)?;
-        let concerns = self.concerns.iter().flat_map(|(entity, scope)| [("entity", entity), ("scope", scope)]);
         let new = NewEvent {
             coordinate: &self.coordinate,
             kind: self.kind,
@@ -45,7 +49,7 @@ impl SystemEvent {
             causation: None,
             key: None,
             expect: Expect::Any,
-            metadata: &concerns.map(|(name, value)| (name.to_owned(), value.clone())).collect(),
+            metadata: &self.metadata,
             private: &[],
         };
         proposal.push_any(&new, entropy)?;
@@ -86,12 +90,22 @@ pub fn opened(incarnation: u64, software: &str) -> SystemEvent {
     SystemEvent::new(Kind::OPENED, SUBSTRATE, payload)
 }
 
-/// A key comes into force.
+/// A key comes into force; the one before, if there was one, says so.
 #[must_use]
-pub fn key_added(key: &PublicKey) -> SystemEvent {
-    let payload =
-        Value::map([("key_id", Value::Bytes(key.key_id().to_vec())), ("public_key", optional_key(Some(key)))]);
+pub fn key_added(key: &PublicKey, endorsement: Option<&[u8; 64]>) -> SystemEvent {
+    let payload = Value::map([
+        ("endorsement", endorsement.map_or(Value::Null, |signature| Value::Bytes(signature.to_vec()))),
+        ("key_id", Value::Bytes(key.key_id().to_vec())),
+        ("public_key", optional_key(Some(key))),
+    ]);
     SystemEvent::new(Kind::KEY_ADDED, SUBSTRATE_KEYS, payload)
+}
+
+/// A key that is not in force any more fell into wrong hands, or may have.
+#[must_use]
+pub fn key_revoked(key_id: &Hash, reason: &str) -> SystemEvent {
+    let payload = Value::map([("key_id", Value::Bytes(key_id.to_vec())), ("reason", Value::Text(reason.to_owned()))]);
+    SystemEvent::new(Kind::KEY_REVOKED, SUBSTRATE_KEYS, payload)
 }
 
 /// Bytes that recovery cut off.
@@ -133,7 +147,9 @@ pub fn denied(commitment: &Hash, events: usize, verdicts: Value, concerns: (Stri
         ("events", count(events as u64)),
         ("verdicts", verdicts),
     ]);
-    SystemEvent { concerns: Some(concerns), ..SystemEvent::new(Kind::DENIED, SUBSTRATE_GATES, payload) }
+    let (entity, scope) = concerns;
+    let metadata = BTreeMap::from([("entity".to_owned(), entity), ("scope".to_owned(), scope)]);
+    SystemEvent { metadata, ..SystemEvent::new(Kind::DENIED, SUBSTRATE_GATES, payload) }
 }
 
 /// Somebody has the events that follow in this frame written past these gates.
@@ -146,6 +162,81 @@ pub fn bypassed(approver: &str, reason: &str, gates: &[String]) -> SystemEvent {
         ("reason", text(reason)),
     ]);
     SystemEvent::new(Kind::BYPASSED, SUBSTRATE_GATES, payload)
+}
+
+/// A history that goes on from another one, as its event tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lineage {
+    /// What its events carry in the place of the journal's id.
+    pub journal_id: [u8; 16],
+    /// What those before it carry.
+    pub parent_id: [u8; 16],
+    /// Its own sequence: how many events it goes on from.
+    pub from: u64,
+    /// The root of the tree over them.
+    pub kept_root: Hash,
+    /// Why there is another one.
+    pub cause: Cause,
+    /// What is known of the history that was given up: its size and root.
+    pub abandoned: Option<(u64, Hash)>,
+    /// Who had it so.
+    pub actor: String,
+    /// And why.
+    pub reason: String,
+}
+
+/// Why a history goes on as another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// An old copy was put in the place of the journal.
+    Restore,
+    /// The journal was copied, and goes on elsewhere by itself.
+    Fork,
+}
+
+impl Cause {
+    /// As it is written.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Restore => "restore",
+            Self::Fork => "fork",
+        }
+    }
+
+    fn of_name(name: &str) -> Option<Self> {
+        [Self::Restore, Self::Fork].into_iter().find(|cause| cause.name() == name)
+    }
+}
+
+/// In the metadata of a `lineage` event: the lineage that it ends, in hex.
+const PARENT: &str = "parent_id";
+
+/// The lineage that an event ends, as its header says; `None` if it ends none.
+#[must_use]
+pub fn lineage_ended_by(header: &Header<'_>) -> Option<[u8; 16]> {
+    let ends = header.kind == Kind::LINEAGE && header.entity == SUBSTRATE;
+    let (_, id) = header.metadata.iter().find(|(name, _)| ends && *name == PARENT)?;
+    unhex(id)
+}
+
+/// Another lineage begins.
+#[must_use]
+pub fn lineage(begins: &Lineage) -> SystemEvent {
+    let text = |text: &str| Value::Text(text.to_owned());
+    let payload = Value::map([
+        ("abandoned_root", begins.abandoned.map_or(Value::Null, |(_, root)| Value::Bytes(root.to_vec()))),
+        ("abandoned_size", begins.abandoned.map_or(Value::Null, |(size, _)| count(size))),
+        ("actor", text(&begins.actor)),
+        ("cause", text(begins.cause.name())),
+        ("journal_id", Value::Bytes(begins.journal_id.to_vec())),
+        ("kept_root", Value::Bytes(begins.kept_root.to_vec())),
+        ("kept_size", count(begins.from)),
+        ("parent_id", Value::Bytes(begins.parent_id.to_vec())),
+        ("reason", text(&begins.reason)),
+    ]);
+    let metadata = BTreeMap::from([(PARENT.to_owned(), hex(&begins.parent_id))]);
+    SystemEvent { metadata, begins: Some(begins.journal_id), ..SystemEvent::new(Kind::LINEAGE, SUBSTRATE, payload) }
 }
 
 /// A cut, as its `recovered` event tells of it.
@@ -161,15 +252,28 @@ pub struct ToldCut {
     pub file: String,
 }
 
+/// A key of a journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPeriod {
+    /// The sequence of the event that brought it: from there on it signs, up to where the next one comes.
+    pub from: u64,
+    /// The half that verifies.
+    pub key: PublicKey,
+    /// The sequence of the event that revoked it.
+    pub revoked_at: Option<u64>,
+}
+
 /// What the journal's own events say of it, collected while reading the log.
 #[derive(Clone, Debug, Default)]
 pub struct Substrate {
     /// From `created`.
     pub name: String,
-    /// The key in force.
-    pub key: Option<PublicKey>,
-    /// Every key that ever was, with the sequence of its event.
-    pub keys: Vec<(u64, PublicKey)>,
+    /// From `created`.
+    pub journal_id: [u8; 16],
+    /// Every key that ever was, in the order in which they came.
+    pub keys: Vec<KeyPeriod>,
+    /// Every lineage but the first, in the order in which they came.
+    pub lineages: Vec<Lineage>,
     /// The number of the last writable open.
     pub incarnations: u64,
     /// What `recovered` events tell of.
@@ -178,7 +282,7 @@ pub struct Substrate {
 
 impl Substrate {
     /// Takes in a system event. An error says that somebody wrote nonsense.
-    pub fn accept(&mut self, kind: Kind, sequence: u64, payload: &[u8]) -> Result<()> {
+    pub fn accept(&mut self, journal_id: &[u8; 16], kind: Kind, sequence: u64, payload: &[u8]) -> Result<()> {
         if (kind == Kind::CREATED) != (sequence == 0) {
             return Err(nonsense("`created` must be the first event and no other"));
         }
@@ -186,15 +290,33 @@ impl Substrate {
         match kind {
             Kind::CREATED => {
                 value.get("name").and_then(Value::as_text).unwrap_or_default().clone_into(&mut self.name);
+                if value.get("journal_id").and_then(Value::as_bytes) != Some(journal_id.as_slice()) {
+                    return Err(nonsense("`created` names another journal"));
+                }
+                self.journal_id = *journal_id;
                 self.incarnations = 1;
-                self.accept_key(sequence, value.get("public_key"))
+                match value.get("public_key") {
+                    None | Some(Value::Null) => Ok(()),
+                    Some(_) => self.accept_key(sequence, &value),
+                }
             }
             Kind::OPENED => {
                 let number = value.get("incarnation").and_then(Value::as_int).and_then(|n| u64::try_from(n).ok());
                 self.incarnations = number.ok_or_else(|| nonsense("`opened` does not say which open it was"))?;
                 Ok(())
             }
-            Kind::KEY_ADDED => self.accept_key(sequence, value.get("public_key")),
+            Kind::KEY_ADDED => self.accept_key(sequence, &value),
+            Kind::KEY_REVOKED => self.accept_revocation(sequence, &value),
+            Kind::LINEAGE => {
+                let said =
+                    told_lineage(sequence, &value).ok_or_else(|| nonsense("`lineage` does not say what begins"))?;
+                let fits = said.journal_id == *journal_id && said.parent_id == self.lineage();
+                if !fits || self.is_known(&said.journal_id) {
+                    return Err(nonsense("`lineage` does not go on from the one before"));
+                }
+                self.lineages.push(said);
+                Ok(())
+            }
             Kind::RECOVERED => {
                 let told = told_cut(sequence, &value);
                 self.cuts.push(told.ok_or_else(|| nonsense("`recovered` does not say what was cut"))?);
@@ -205,26 +327,125 @@ impl Substrate {
         }
     }
 
-    fn accept_key(&mut self, sequence: u64, key: Option<&Value>) -> Result<()> {
-        let Some(bytes) = key.and_then(Value::as_bytes) else { return Ok(()) };
-        let bytes = bytes.try_into().map_err(|_| nonsense("a public key that is not 32 bytes"))?;
-        let key = PublicKey::from_bytes(bytes)?;
-        self.keys.push((sequence, key.clone()));
-        self.key = Some(key);
+    fn accept_key(&mut self, from: u64, said: &Value) -> Result<()> {
+        let bytes = said.get("public_key").and_then(Value::as_bytes).and_then(|bytes| bytes.try_into().ok());
+        let key = PublicKey::from_bytes(bytes.ok_or_else(|| nonsense("a public key that is not 32 bytes"))?)?;
+        if self.period_of(&key.key_id()).is_some() {
+            return Err(unproved("a key comes a second time"));
+        }
+        if let Some(before) = self.key() {
+            let endorsement = said.get("endorsement").and_then(Value::as_bytes).and_then(|bytes| bytes.try_into().ok());
+            let statement = next_key_statement(&self.lineage(), &key);
+            if !endorsement.is_some_and(|signature| before.verifies(&statement, signature)) {
+                return Err(unproved("a key comes without the valid signature of the key before it"));
+            }
+        }
+        self.keys.push(KeyPeriod { from, key, revoked_at: None });
         Ok(())
+    }
+
+    fn accept_revocation(&mut self, sequence: u64, said: &Value) -> Result<()> {
+        let key_id = said.get("key_id").and_then(Value::as_bytes).and_then(|bytes| bytes.try_into().ok());
+        self.check_revocable(key_id.ok_or_else(|| nonsense("`key_revoked` does not name a key"))?)?;
+        let revoked = self.keys.iter_mut().find(|period| key_id == Some(&period.key.key_id()));
+        revoked
+            .map(|period| period.revoked_at = Some(sequence))
+            .ok_or_else(|| unproved("a key that never was is revoked"))
+    }
+
+    /// Whether a key can be revoked now.
+    pub fn check_revocable(&self, key_id: &Hash) -> Result<()> {
+        match self.period_of(key_id) {
+            None => Err(unproved("a key that never was is revoked")),
+            Some(period) if period.revoked_at.is_some() => Err(unproved("a key is revoked a second time")),
+            Some(period) if Some(&period.key) == self.key() => {
+                Err(unproved("the key in force is revoked: another one must come first"))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// The lineage that the next event is written in.
+    #[must_use]
+    pub fn lineage(&self) -> [u8; 16] {
+        self.lineages.last().map_or(self.journal_id, |last| last.journal_id)
+    }
+
+    /// The lineage that an event was written in.
+    #[must_use]
+    pub fn lineage_at(&self, sequence: u64) -> [u8; 16] {
+        let last = self.lineages.iter().rfind(|lineage| lineage.from <= sequence);
+        last.map_or(self.journal_id, |lineage| lineage.journal_id)
+    }
+
+    /// Whether a lineage of this id is or was.
+    #[must_use]
+    pub fn is_known(&self, journal_id: &[u8; 16]) -> bool {
+        self.journal_id == *journal_id || self.lineages.iter().any(|lineage| lineage.journal_id == *journal_id)
+    }
+
+    /// What checkpoints over so many events are named.
+    #[must_use]
+    pub fn origin_at(&self, size: u64) -> String {
+        origin(&self.name, &self.lineage_at(size.saturating_sub(1)))
+    }
+
+    /// The lineages that ended, each with the event that ended it.
+    pub fn ended(&self) -> impl Iterator<Item = ([u8; 16], &Lineage)> {
+        self.lineages.iter().map(|next| (next.parent_id, next))
+    }
+
+    /// Whether a history of this size and root was given up, and the journal says so.
+    #[must_use]
+    pub fn gave_up(&self, size: u64, root: &Hash) -> bool {
+        self.lineages.iter().any(|lineage| lineage.abandoned == Some((size, *root)))
+    }
+
+    /// The key in force.
+    #[must_use]
+    pub fn key(&self) -> Option<&PublicKey> {
+        self.keys.last().map(|period| &period.key)
     }
 
     /// The key of this id.
     #[must_use]
-    pub fn key_of(&self, key_id: &Hash) -> Option<&PublicKey> {
-        self.keys.iter().map(|(_, key)| key).find(|key| key.key_id() == *key_id)
+    pub fn period_of(&self, key_id: &Hash) -> Option<&KeyPeriod> {
+        self.keys.iter().find(|period| period.key.key_id() == *key_id)
+    }
+
+    /// Which of the keys was in force for an event.
+    #[must_use]
+    pub fn place_at(&self, sequence: u64) -> Option<usize> {
+        self.keys.partition_point(|period| period.from <= sequence).checked_sub(1)
     }
 
     /// The key that was in force for an event.
     #[must_use]
     pub fn key_at(&self, sequence: u64) -> Option<&PublicKey> {
-        self.keys.iter().rev().find(|(from, _)| *from <= sequence).map(|(_, key)| key)
+        self.keys.get(self.place_at(sequence)?).map(|period| &period.key)
     }
+}
+
+fn told_lineage(from: u64, said: &Value) -> Option<Lineage> {
+    let hash = |name| said.get(name)?.as_bytes()?.try_into().ok();
+    let id = |name| said.get(name)?.as_bytes()?.try_into().ok();
+    let size = |name| said.get(name)?.as_int().and_then(|size| u64::try_from(size).ok());
+    let text = |name| said.get(name)?.as_text().map(str::to_owned);
+    let abandoned = match (said.get("abandoned_size")?, said.get("abandoned_root")?) {
+        (Value::Null, Value::Null) => None,
+        _ => Some((size("abandoned_size")?, hash("abandoned_root")?)),
+    };
+    (size("kept_size")? == from).then_some(())?;
+    Some(Lineage {
+        journal_id: id("journal_id")?,
+        parent_id: id("parent_id")?,
+        from,
+        kept_root: hash("kept_root")?,
+        cause: Cause::of_name(said.get("cause")?.as_text()?)?,
+        abandoned,
+        actor: text("actor")?,
+        reason: text("reason")?,
+    })
 }
 
 fn told_cut(told_at: u64, value: &Value) -> Option<ToldCut> {
@@ -238,6 +459,11 @@ fn told_cut(told_at: u64, value: &Value) -> Option<ToldCut> {
 
 const fn nonsense(reason: &'static str) -> Error {
     Error::InvalidEncoding { what: "system event", offset: 0, reason }
+}
+
+/// What is said about keys and does not hold.
+fn unproved(reason: &str) -> Error {
+    Error::InvalidKey { reason: format!("{reason} (an event of the journal's own)") }
 }
 
 /// Refuses what is not usable as a C2SP key name.

@@ -8,9 +8,9 @@ use crate::clock::Hlc;
 use crate::error::Result;
 use crate::event_id::EventId;
 use crate::heads::{Head, HeadWriter, Reason};
-use crate::key::SigningKey;
 use crate::merkle::Tree;
 use crate::segment::{self, SEGMENT_HEADER_BYTES, SegmentHeader};
+use crate::signer::Signer;
 use crate::storage::{Storage, StorageFile, write_whole};
 
 /// Space written ahead of the log when every append is synced: a file that does not grow syncs faster.
@@ -91,7 +91,9 @@ pub struct Writer {
     /// Heads go here.
     pub heads: Arc<Mutex<HeadWriter>>,
     /// Signs every frame, if the journal is signed.
-    pub signer: Option<SigningKey>,
+    pub signer: Option<Signer>,
+    /// Whether whoever writes waits for its turn: the signer is elsewhere, or one is asked that will be the next.
+    pub takes_turns: bool,
     /// Size that the last head covers.
     pub last_head_size: u64,
     /// Where frames are built; kept for its memory.
@@ -99,6 +101,12 @@ pub struct Writer {
 }
 
 impl Writer {
+    /// Has every frame signed by it from now on.
+    pub fn sign_with(&mut self, signer: Option<Signer>) {
+        self.takes_turns = signer.as_ref().is_some_and(Signer::is_elsewhere);
+        self.signer = signer;
+    }
+
     /// States where the log ends. Everything before must be synced.
     pub fn write_head(&mut self, reason: Reason, tree: &Tree, last_event_hash: [u8; 32]) -> Result<()> {
         let head = Head {

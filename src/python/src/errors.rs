@@ -6,6 +6,8 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyModule};
 
+use crate::keys::raised_by_signer;
+
 static EXCEPTIONS: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
 
 fn exceptions(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
@@ -72,15 +74,12 @@ pub fn to_python(py: Python<'_>, error: &Error) -> PyErr {
             set!("ref": reference);
             "EventNotFound"
         }
-        Error::KeyRequired { key_id } => {
+        Error::KeyRequired { key_id } | Error::WrongKey { key_id } => {
             set!("key_id": key_id);
-            "KeyRequired"
+            if matches!(error, Error::WrongKey { .. }) { "WrongKey" } else { "KeyRequired" }
         }
         Error::KeyNotInJournal => "KeyNotInJournal",
-        Error::WrongKey { key_id } => {
-            set!("key_id": key_id);
-            "WrongKey"
-        }
+        Error::SignerFailed { .. } => return signer_failed(py, error),
         Error::InvalidKey { .. } => "InvalidKey",
         Error::NotAJournal { path, reason: _ } => {
             set!("path": path);
@@ -122,6 +121,13 @@ pub fn to_python(py: Python<'_>, error: &Error) -> PyErr {
         Error::Interrupted => return pyo3::exceptions::PyKeyboardInterrupt::new_err(()),
     };
     build(py, class, &error.to_string(), &attributes)
+}
+
+/// With what the signer raised as its cause.
+fn signer_failed(py: Python<'_>, error: &Error) -> PyErr {
+    let failure = plain(py, "SignerFailed", &error.to_string());
+    failure.set_cause(py, raised_by_signer());
+    failure
 }
 
 /// An exception with a message and nothing else.

@@ -11,6 +11,7 @@ mod errors;
 mod event;
 mod evidence;
 mod keys;
+mod lineage;
 mod names;
 mod numbers;
 mod place;
@@ -37,7 +38,9 @@ mod _batpak {
     #[pymodule_export]
     use super::evidence::Evidence;
     #[pymodule_export]
-    use super::keys::{PublicKey, SigningKey};
+    use super::keys::{ExternalSigner, PublicKey, SigningKey};
+    #[pymodule_export]
+    use super::lineage::{copy_journal, depart};
     #[pymodule_export]
     use super::names::{Coordinate, Kind};
     #[pymodule_export]

@@ -124,17 +124,45 @@ fn build<'py>(
     )
 }
 
-/// The receipt of one event of a frame.
+/// A lineage's id, and the UUID that receipts of it show.
+pub struct Named {
+    id: [u8; 16],
+    uuid: Py<PyAny>,
+}
+
+impl Named {
+    /// Makes the UUID.
+    pub fn new(py: Python<'_>, id: [u8; 16]) -> PyResult<Self> {
+        Ok(Self { id, uuid: shapes(py)?.uuid(py, &id)?.unbind() })
+    }
+
+    /// Another reference to the same.
+    pub fn clone_ref(&self, py: Python<'_>) -> Self {
+        Self { id: self.id, uuid: self.uuid.clone_ref(py) }
+    }
+
+    /// The UUID.
+    pub fn uuid(&self, py: Python<'_>) -> Py<PyAny> {
+        self.uuid.clone_ref(py)
+    }
+
+    /// The UUID of this one, which is the same as a rule.
+    fn of<'py>(&self, py: Python<'py>, id: &[u8; 16]) -> PyResult<Bound<'py, PyAny>> {
+        if self.id == *id { Ok(self.uuid.bind(py).clone()) } else { shapes(py)?.uuid(py, id) }
+    }
+}
+
+/// The receipt of one event of a frame; events of the lineage that is named are the rule.
 pub fn of_frame<'py>(
     py: Python<'py>,
-    journal_id: &Py<PyAny>,
+    named: &Named,
     frame: &Arc<Committed>,
     index: usize,
 ) -> PyResult<Bound<'py, PyAny>> {
     let parts = frame.stamps.get(index).zip(frame.hashes.get(index));
     let (stamp, hash) = parts.ok_or_else(|| PyIndexError::new_err("receipt index out of range"))?;
     let behind = Behind::Frame(Arc::clone(frame), index);
-    build(py, journal_id.bind(py).clone(), stamp, hash, frame.signature.as_ref(), behind)
+    build(py, named.of(py, &frame.journal_id)?, stamp, hash, frame.signature.as_ref(), behind)
 }
 
 /// The receipt in portable bytes. Raises InvalidReceipt when they are anything else.
@@ -160,7 +188,7 @@ pub enum Batch {
 /// Immutable; any thread may use it. It keeps headers and hashes in memory, not payloads.
 #[pyclass(frozen, module = "batpak", name = "Receipts", sequence)]
 pub struct Receipts {
-    pub journal_id: Py<PyAny>,
+    pub named: Named,
     pub batch: Batch,
 }
 
@@ -168,11 +196,11 @@ impl Receipts {
     /// The receipt at `position`, which must be below the length.
     pub fn at<'py>(&self, py: Python<'py>, position: usize) -> PyResult<Bound<'py, PyAny>> {
         match &self.batch {
-            Batch::Frame(frame, leading) => of_frame(py, &self.journal_id, frame, position.saturating_add(*leading)),
+            Batch::Frame(frame, leading) => of_frame(py, &self.named, frame, position.saturating_add(*leading)),
             Batch::Known(events) => {
                 let Stored { frame, index } =
                     events.get(position).ok_or_else(|| PyIndexError::new_err("receipt index out of range"))?;
-                of_frame(py, &self.journal_id, frame, *index)
+                of_frame(py, &self.named, frame, *index)
             }
         }
     }

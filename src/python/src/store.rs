@@ -20,14 +20,15 @@ use crate::draft::{Arguments, Context, id16, promise, push, push_item};
 use crate::encode::encode;
 use crate::errors::{detached, mapped, plain};
 use crate::event::Event;
-use crate::keys::{PublicKey, SigningKey};
+use crate::keys::{AnySigner, PublicKey};
+use crate::lineage::{Begun, shown};
 use crate::names::kind_of;
 use crate::numbers::{optional_u64, optional_version, u64_of};
 use crate::place::{Place, place_of};
 use crate::proof::{ConsistencyParts, InclusionParts, consistency_parts, inclusion_parts};
 use crate::proposal::CoreProposal;
 use crate::query::{Ancestors, Events};
-use crate::receipt::{Batch, ReceiptSource, Receipts, of_frame, shapes};
+use crate::receipt::{Batch, Named, ReceiptSource, Receipts, of_frame, shapes};
 use crate::types::types;
 use crate::verify::{Signals, receipt_of, verdict};
 
@@ -51,7 +52,7 @@ const SCRATCH_BYTES_MAX: usize = 1024 * 1024;
 #[pyclass(frozen, module = "batpak._batpak", weakref)]
 pub struct CoreStore {
     store: Arc<Store>,
-    journal_id: Py<PyAny>,
+    named: Named,
     resolve: Py<PyAny>,
     restore: Py<PyAny>,
     allow_nonfinite: bool,
@@ -90,7 +91,7 @@ impl CoreStore {
     }
 
     fn receipts(&self, py: Python<'_>, batch: Batch) -> Receipts {
-        Receipts { journal_id: self.journal_id.clone_ref(py), batch }
+        Receipts { named: self.named.clone_ref(py), batch }
     }
 
     /// Waits in slices, so that Ctrl-C is heard; the event exists either way.
@@ -143,7 +144,7 @@ impl CoreStore {
         #[pyo3(from_py_with = place_of)] path: Place,
         create: bool,
         read_only: bool,
-        signing_key: Option<&SigningKey>,
+        signing_key: Option<AnySigner<'_>>,
         durability: &str,
         #[pyo3(from_py_with = u64_of)] interval_ms: u64,
         #[pyo3(from_py_with = u64_of)] segment_bytes: u64,
@@ -163,7 +164,7 @@ impl CoreStore {
         let config = Config {
             create,
             read_only,
-            signing_key: signing_key.map(|key| key.core.clone()),
+            signer: signing_key.map(|key| key.signer()),
             adopt_key,
             durability: promise(py, durability)?,
             interval: Duration::from_millis(interval_ms),
@@ -182,8 +183,8 @@ impl CoreStore {
             ..Config::default()
         };
         let store = Arc::new(detached(py, || Store::open_with(path.storage, path.clock, config))?);
-        let journal_id = shapes(py)?.uuid(py, &store.journal_id())?.unbind();
-        Ok(Self { store, journal_id, resolve, restore, allow_nonfinite })
+        let named = Named::new(py, store.journal_id())?;
+        Ok(Self { store, named, resolve, restore, allow_nonfinite })
     }
 
     /// Writes one event.
@@ -220,7 +221,7 @@ impl CoreStore {
         };
         Self::with_scratch(|scratch| push(py, &mut proposal, &arguments, &self.context(), scratch))?;
         match self.write(py, &proposal)? {
-            Batch::Frame(committed, leading) => of_frame(py, &self.journal_id, &committed, leading),
+            Batch::Frame(committed, leading) => of_frame(py, &self.named, &committed, leading),
             known @ Batch::Known(_) => self.receipts(py, known).at(py, 0),
         }
     }
@@ -301,6 +302,31 @@ impl CoreStore {
         Ok((self.receipts(py, written).at(py, 0)?, PyBytes::new(py, &opening)))
     }
 
+    /// Has another key sign from now on; returns the receipt of the event that says so.
+    fn rotate_key<'py>(&self, py: Python<'py>, next: AnySigner<'_>) -> PyResult<Bound<'py, PyAny>> {
+        let next = next.signer();
+        let committed = detached(py, || self.store.rotate_key(&next))?;
+        of_frame(py, &self.named, &Arc::new(committed), 0)
+    }
+
+    /// Revokes a key that is not in force any more; returns the receipt of the event that says so.
+    fn revoke_key<'py>(&self, py: Python<'py>, key_id: [u8; 32], reason: &str) -> PyResult<Bound<'py, PyAny>> {
+        let committed = detached(py, || self.store.revoke_key(&key_id, reason))?;
+        of_frame(py, &self.named, &Arc::new(committed), 0)
+    }
+
+    /// Every lineage of the journal but the first: its id, the one before it, sequence of its event, root, whether it is a fork, what was
+    /// given up, actor and reason.
+    fn lineages<'py>(&self, py: Python<'py>) -> PyResult<Vec<Begun<'py>>> {
+        mapped(py, self.store.lineages())?.into_iter().map(|begun| shown(py, begun)).collect()
+    }
+
+    /// Every key of the journal, in the order in which they came: key, sequence of its event, and of the event that revoked it.
+    fn signing_keys(&self, py: Python<'_>) -> PyResult<Vec<(PublicKey, u64, Option<u64>)>> {
+        let keys = mapped(py, self.store.keys())?;
+        Ok(keys.into_iter().map(|period| (PublicKey { core: period.key }, period.from, period.revoked_at)).collect())
+    }
+
     /// Waits until so many events have reached a mark; False after `timeout` seconds.
     #[pyo3(signature = (mark, events, timeout))]
     fn wait_for(
@@ -342,7 +368,7 @@ impl CoreStore {
     fn last_receipt<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let last = LAST.with_borrow(Clone::clone);
         let own = last.filter(|(store, _)| std::ptr::eq(store.as_ptr(), Arc::as_ptr(&self.store)));
-        own.map(|(_, frame)| of_frame(py, &self.journal_id, &frame, frame.len() - 1)).transpose()
+        own.map(|(_, frame)| of_frame(py, &self.named, &frame, frame.len() - 1)).transpose()
     }
 
     /// One event.
@@ -536,7 +562,7 @@ impl CoreStore {
     /// The journal's id.
     #[getter]
     fn journal_id(&self, py: Python<'_>) -> Py<PyAny> {
-        self.journal_id.clone_ref(py)
+        self.named.uuid(py)
     }
 
     /// The journal's name.

@@ -152,7 +152,9 @@ impl Tail {
             }
         }
         match entry.kind {
-            Kind::CREATED | Kind::KEY_ADDED | Kind::RECOVERED => self.steering.push(sequence),
+            Kind::CREATED | Kind::KEY_ADDED | Kind::KEY_REVOKED | Kind::RECOVERED | Kind::LINEAGE => {
+                self.steering.push(sequence);
+            }
             Kind::OPENED => self.opened = Some(sequence),
             _ => {}
         }

@@ -1,6 +1,6 @@
 //! Whether a log still is what was said of it: by the heads, by its last checkpoint, and by a pin kept elsewhere.
 
-use super::checkpoint::{Checkpoint, origin};
+use super::checkpoint::Checkpoint;
 use super::nodes::{Nodes, TreeOf};
 use super::paths;
 use crate::error::{Anchor, Error, Result};
@@ -48,13 +48,7 @@ pub(crate) fn goes_on_from(index: &Index, heads: &Heads, said: &Checkpoint, anch
 }
 
 /// Checks the last checkpoint, and that the last head goes on from it; returns the tree up to the later of the two.
-pub(crate) fn anchored(
-    storage: &dyn Storage,
-    index: &Index,
-    heads: &Heads,
-    substrate: &Substrate,
-    journal_id: &[u8; 16],
-) -> Result<Tree> {
+pub(crate) fn anchored(storage: &dyn Storage, index: &Index, heads: &Heads, substrate: &Substrate) -> Result<Tree> {
     let last_head = heads.heads.last();
     let Some((offset, last)) = heads.checkpoints.last() else {
         return Ok(last_head.map(|(_, head)| head.tree.clone()).unwrap_or_default());
@@ -65,7 +59,7 @@ pub(crate) fn anchored(
         sequence: last.size.checked_sub(1),
         reason: reason.to_owned(),
     };
-    if last.origin != origin(&substrate.name, journal_id) {
+    if last.origin != substrate.origin_at(last.size) {
         return Err(damaged(*offset, "the checkpoint is of another journal"));
     }
     let mut tree = goes_on_from(index, heads, last, Anchor::Checkpoint)?;

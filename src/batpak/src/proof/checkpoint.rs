@@ -5,8 +5,8 @@ use base64ct::{Base64, Encoding as _};
 use super::note::Note;
 use crate::error::{Error, Result};
 use crate::hash::{Hash, hex};
-use crate::key::SigningKey;
 use crate::merkle::Tree;
+use crate::signer::Signer;
 
 /// A checkpoint, whose signatures are not checked yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,14 +46,13 @@ pub(super) fn hash_of(text: &str) -> Option<Hash> {
 
 impl Checkpoint {
     /// States a tree, signed if there is a key.
-    #[must_use]
-    pub fn of(origin: &str, tree: &Tree, key: Option<&SigningKey>) -> Self {
+    pub fn of(origin: &str, tree: &Tree, signer: Option<&Signer>) -> Result<Self> {
         let root = tree.root();
         let mut note = Note::new(format!("{origin}\n{}\n{}\n", tree.size(), Base64::encode_string(&root)));
-        if let Some(key) = key {
-            note.sign(origin, key);
+        if let Some(signer) = signer {
+            note.sign(origin, signer)?;
         }
-        Self { origin: origin.to_owned(), size: tree.size(), root, note }
+        Ok(Self { origin: origin.to_owned(), size: tree.size(), root, note })
     }
 
     /// Reads a checkpoint.

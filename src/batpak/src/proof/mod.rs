@@ -15,6 +15,6 @@ mod store;
 mod tiles;
 
 pub use checkpoint::Checkpoint;
-pub use note::Note;
+pub use note::{Note, parse_signer_key, signer_key};
 pub use policy::Policy;
 pub use store::{Consistency, Inclusion};

@@ -8,46 +8,50 @@ use super::checkpoint::Checkpoint;
 use super::pins::Pin;
 use crate::error::Result;
 use crate::heads::HeadWriter;
-use crate::key::SigningKey;
 use crate::merkle::Tree;
+use crate::signer::{Signer, refuse_while_signing};
 
 /// Signs what the journal is. One at a time; the tree that it is given only ever grows by what is appended, and an open compared its
 /// beginning with the last checkpoint: so no two checkpoints of one notary can contradict each other.
 #[derive(Debug)]
 pub(crate) struct Notary {
-    key: Option<SigningKey>,
     heads: Arc<Mutex<HeadWriter>>,
     said: Mutex<Said>,
 }
 
 #[derive(Debug)]
 struct Said {
+    signer: Option<Signer>,
     last: Option<Checkpoint>,
     pin: Option<Pin>,
 }
 
 impl Notary {
     pub fn new(
-        key: Option<SigningKey>,
+        signer: Option<Signer>,
         heads: Arc<Mutex<HeadWriter>>,
         last: Option<Checkpoint>,
         pin: Option<Pin>,
     ) -> Self {
-        Self { key, heads, said: Mutex::new(Said { last, pin }) }
+        Self { heads, said: Mutex::new(Said { signer, last, pin }) }
     }
 
     /// Whether a close is to leave a checkpoint: it is worth nothing if nobody signs it and nobody remembers it.
     pub fn is_wanted(&self) -> bool {
-        self.key.is_some() || self.said.lock().pin.is_some()
+        let said = self.said.lock();
+        said.signer.is_some() || said.pin.is_some()
     }
 
-    /// A checkpoint over at least the events of a tree, which must be synced.
-    pub fn state(&self, origin: &str, tree: &Tree) -> Result<Checkpoint> {
+    /// A checkpoint over at least the events of a tree, all of which are synced. It is asked for once nobody else can exchange the
+    /// key: whoever signs was in force for the tree's last event.
+    pub fn state(&self, origin: &str, synced: impl FnOnce() -> Result<Tree>) -> Result<Checkpoint> {
+        refuse_while_signing()?;
         let mut said = self.said.lock();
+        let tree = synced()?;
         let checkpoint = if let Some(last) = said.last.take_if(|last| last.size >= tree.size()) {
             last
         } else {
-            let checkpoint = Checkpoint::of(origin, tree, self.key.as_ref());
+            let checkpoint = Checkpoint::of(origin, &tree, said.signer.as_ref())?;
             self.heads.lock().append_checkpoint(&checkpoint)?;
             checkpoint
         };
@@ -56,5 +60,15 @@ impl Notary {
             pin.see(&checkpoint)?;
         }
         Ok(checkpoint)
+    }
+
+    /// What `work` writes about keys comes between two checkpoints; the signer that it returns, if any, signs from then on.
+    pub fn exchange<T>(&self, work: impl FnOnce() -> Result<(Option<Signer>, T)>) -> Result<T> {
+        let mut said = self.said.lock();
+        let (signer, outcome) = work()?;
+        if signer.is_some() {
+            said.signer = signer;
+        }
+        Ok(outcome)
     }
 }

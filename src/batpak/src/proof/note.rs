@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::key::{PublicKey, SigningKey};
+use crate::signer::Signer;
 
 /// Ed25519 over the text.
 const TYPE_ED25519: u8 = 1;
@@ -49,6 +50,32 @@ pub fn verifier_key(name: &str, key: &PublicKey) -> String {
     format!("{name}+{}+{}", crate::hash::hex(&key_id(name, key)), Base64::encode_string(&bytes))
 }
 
+/// The secret as programs that sign notes keep it: `PRIVATE+KEY+name+id+seed`.
+#[must_use]
+pub fn signer_key(name: &str, key: &SigningKey) -> String {
+    let mut bytes = vec![TYPE_ED25519];
+    bytes.extend_from_slice(&key.to_seed());
+    let id = crate::hash::hex(&key_id(name, key.public()));
+    format!("PRIVATE+KEY+{name}+{id}+{}", Base64::encode_string(&bytes))
+}
+
+/// The name and the key of a `signer_key`.
+pub fn parse_signer_key(text: &str) -> Result<(String, SigningKey)> {
+    let invalid = |reason: &str| Error::InvalidKey { reason: format!("not a note signer key: {reason}") };
+    let rest = text.trim().strip_prefix("PRIVATE+KEY+").ok_or_else(|| invalid("it begins with PRIVATE+KEY+"))?;
+    let mut parts = rest.splitn(3, '+');
+    let (Some(name), Some(id), Some(encoded)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(invalid("it is written PRIVATE+KEY+name+id+key"));
+    };
+    let bytes = Base64::decode_vec(encoded).map_err(|_| invalid("the key is not base64"))?;
+    let Some((&TYPE_ED25519, seed)) = bytes.split_first() else { return Err(invalid("the key is not Ed25519")) };
+    let key = SigningKey::from_seed(seed.try_into().map_err(|_| invalid("an Ed25519 key has 32 bytes"))?);
+    if !is_key_name(name) || id != crate::hash::hex(&key_id(name, key.public())) {
+        return Err(invalid("the id is not that of name and key"));
+    }
+    Ok((name.to_owned(), key))
+}
+
 /// The name and the key of a `verifier_key`.
 pub fn parse_verifier_key(text: &str) -> Result<(String, PublicKey)> {
     let invalid = |reason: &str| Error::InvalidKey { reason: format!("not a note verifier key: {reason}") };
@@ -83,9 +110,10 @@ impl Note {
     }
 
     /// Adds a signature.
-    pub fn sign(&mut self, name: &str, key: &SigningKey) {
-        let signature = key.sign(self.text.as_bytes()).to_vec();
-        self.signatures.push(NoteSignature { name: name.to_owned(), key_id: key_id(name, key.public()), signature });
+    pub fn sign(&mut self, name: &str, signer: &Signer) -> Result<()> {
+        let signature = signer.sign(self.text.as_bytes())?.to_vec();
+        self.signatures.push(NoteSignature { name: name.to_owned(), key_id: key_id(name, signer.public()), signature });
+        Ok(())
     }
 
     /// Whether the key of this name signed; `None` if there is no line of it. One bad line of it spoils the note.

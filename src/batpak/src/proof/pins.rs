@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::anchors::goes_on_from;
-use super::checkpoint::Checkpoint;
+use super::anchors::{changed, goes_on_from};
+use super::checkpoint::{Checkpoint, origin};
 use super::note::NOTE_BYTES_MAX;
 use crate::error::{Anchor, Error, Result};
 use crate::heads::Heads;
 use crate::index::Index;
 use crate::storage::{Mode, Storage, missing_is_none, read_all, write_whole};
+use crate::system::{Cause, Substrate};
 
 /// A directory of pins, one file for each journal.
 #[derive(Debug)]
@@ -42,19 +43,43 @@ pub(crate) fn read(storage: &dyn Storage, journal_id: &[u8; 16]) -> Result<Optio
     Checkpoint::parse(&text).map(Some).map_err(|error| damaged(&error.to_string()))
 }
 
+/// The pin of a lineage, if there is one, by the right name.
+fn named(storage: &dyn Storage, lineage: &[u8; 16], name: &str) -> Result<Option<Checkpoint>> {
+    let seen = read(storage, lineage)?;
+    if seen.as_ref().is_some_and(|seen| seen.origin != origin(name, lineage)) {
+        return Err(damaged(storage, lineage, "it names another journal"));
+    }
+    Ok(seen)
+}
+
 impl Pin {
-    /// Reads the pin of a journal, if there is one.
-    pub fn open(storage: Arc<dyn Storage>, journal_id: &[u8; 16], origin: &str) -> Result<Self> {
-        let seen = read(storage.as_ref(), journal_id)?;
-        if seen.as_ref().is_some_and(|seen| seen.origin != origin) {
-            return Err(damaged(storage.as_ref(), journal_id, "it names another journal"));
+    /// Reads the pin of the lineage that a journal is in, if there is one. A log that is shorter than what was seen of it or of a lineage before,
+    /// or another one, is an error, unless the journal says that the history which was seen was given up.
+    pub fn open(storage: Arc<dyn Storage>, substrate: &Substrate, index: &Index, heads: &Heads) -> Result<Self> {
+        let disk = storage.as_ref();
+        for (lineage, end) in substrate.ended() {
+            let Some(seen) = named(disk, &lineage, &substrate.name)? else { continue };
+            // What a copy was made of goes on by itself.
+            let elsewhere =
+                seen.size > end.from && (end.cause == Cause::Fork || substrate.gave_up(seen.size, &seen.root));
+            if seen.size > end.from && !elsewhere {
+                return Err(changed(Anchor::Pin, &seen, (end.from, None)));
+            }
+            if !elsewhere {
+                goes_on_from(index, heads, &seen, Anchor::Pin)?;
+            }
         }
-        Ok(Self { storage, name: name_of(journal_id), seen })
+        let lineage = substrate.lineage();
+        let seen = named(disk, &lineage, &substrate.name)?;
+        if let Some(seen) = &seen {
+            goes_on_from(index, heads, seen, Anchor::Pin)?;
+        }
+        Ok(Self { storage, name: name_of(&lineage), seen })
     }
 
-    /// Refuses a log that is shorter than what was seen, or another one.
-    pub fn check(&self, index: &Index, heads: &Heads) -> Result<()> {
-        self.seen.as_ref().map_or(Ok(()), |seen| goes_on_from(index, heads, seen, Anchor::Pin).map(drop))
+    /// The pin of a lineage that begins now.
+    pub fn of_new(storage: Arc<dyn Storage>, lineage: &[u8; 16]) -> Self {
+        Self { storage, name: name_of(lineage), seen: None }
     }
 
     /// Remembers a checkpoint, which goes on from what was seen, unless a higher one is known.

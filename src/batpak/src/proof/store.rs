@@ -1,5 +1,7 @@
 //! Proofs about an open journal.
 
+use std::sync::atomic::Ordering;
+
 use super::checkpoint::Checkpoint;
 use super::nodes::TreeOf;
 use super::paths;
@@ -62,9 +64,11 @@ impl Inner {
     /// See `Store::checkpoint`.
     pub(super) fn checkpoint(&self) -> Result<Checkpoint> {
         let (Some(notary), Some(commit)) = (&self.notary, &self.commit) else { return Err(Error::ReadOnly) };
-        let tree = self.tree.catch_up(&self.index)?;
-        commit.wait(tree.size(), None)?;
-        let checkpoint = notary.state(&self.origin(), &tree)?;
+        let checkpoint = notary.state(&self.origin(), || {
+            let tree = self.tree.catch_up(&self.index)?;
+            commit.wait(tree.size(), None).map(|_| tree)
+        })?;
+        self.stated.fetch_max(checkpoint.size, Ordering::AcqRel);
         if let Some(due) = &self.checkpoint_due {
             due.stated(checkpoint.size);
         }

@@ -11,15 +11,9 @@ use crate::storage::{Mode, Storage};
 use crate::system::Substrate;
 
 /// Refuses a log in which a frame behind the first `from` events is not signed by the key that the journal had then.
-pub(crate) fn check_frames(
-    storage: &dyn Storage,
-    index: &Index,
-    substrate: &Substrate,
-    journal_id: &[u8; 16],
-    from: u64,
-) -> Result<()> {
-    let Some((first_key, _)) = substrate.keys.first() else { return Ok(()) };
-    let (mut next, events) = (from.max(*first_key), index.len());
+pub(crate) fn check_frames(storage: &dyn Storage, index: &Index, substrate: &Substrate, from: u64) -> Result<()> {
+    let Some(first_key) = substrate.keys.first() else { return Ok(()) };
+    let (mut next, events) = (from.max(first_key.from), index.len());
     while next < events {
         let (first, frame_at) = frame_of(index, next)?;
         let path = segment::path(first.segment);
@@ -36,7 +30,7 @@ pub(crate) fn check_frames(
         while next < events
             && let Some(frame) = scan.next_frame()?
         {
-            let committed = Committed::of_frame(*journal_id, next, &frame)?;
+            let committed = Committed::of_frame(next, &frame)?;
             if let Some(flaw) = flaw_of_frame(&committed, substrate) {
                 return Err(damaged(frame.offset, next, flaw));
             }

@@ -10,6 +10,7 @@ use crate::key::PublicKey;
 use crate::merkle::{is_consistent, root_from_path};
 use crate::proof::Checkpoint;
 use crate::proof::checkpoint::origin;
+use crate::system::lineage_ended_by;
 use crate::verification::{Axis, Finding, Outcome, Verification};
 
 /// What may be left out of an event: salt, private metadata and payload, as stored.
@@ -55,6 +56,14 @@ struct Check<'a> {
     /// Clock, sequence and hash of the last event of each entity.
     chains: HashMap<String, (u64, u64, Hash)>,
     last: Option<(u64, EventId, Hlc)>,
+    /// Ended lineages, each with the sequence of the event that ended it, ascending.
+    ended: Vec<(u64, [u8; 16])>,
+}
+
+/// The lineages that a bundle's events end, each with the sequence of the event. That these are the journal's is checked as for every other.
+fn ended_in(items: &[Item]) -> Vec<(u64, [u8; 16])> {
+    let ended = |item: &Item| Some((item.sequence, lineage_ended_by(&Header::decode(&item.header).ok()?)?));
+    items.iter().filter_map(ended).collect()
 }
 
 impl Check<'_> {
@@ -89,6 +98,14 @@ impl Check<'_> {
         }
     }
 
+    /// Whether an event was written in the journal that the checkpoint names, or in a lineage that it goes on from.
+    fn is_of_journal(&self, header: &Header<'_>) -> bool {
+        match self.ended.iter().find(|(end, _)| header.stamp.sequence < *end) {
+            Some((_, lineage)) => *lineage == header.journal_id,
+            None => self.evidence.checkpoint.origin.ends_with(&origin("", &header.journal_id)),
+        }
+    }
+
     fn earlier(&mut self) {
         let now = &self.evidence.checkpoint;
         let mut before = None;
@@ -106,7 +123,7 @@ impl Check<'_> {
 
     fn item(&mut self, item: &Item) {
         let hash = event_hash(&item.header);
-        let Checkpoint { size, root, origin: named, .. } = &self.evidence.checkpoint;
+        let Checkpoint { size, root, .. } = &self.evidence.checkpoint;
         if root_from_path(&hash, item.sequence, *size, &item.path) != Some(*root) {
             let message = "the path of the event does not lead to the root of the checkpoint";
             self.find("anchors", "inclusion_mismatch", item.sequence, message);
@@ -115,7 +132,7 @@ impl Check<'_> {
             Ok(header) => header,
             Err(error) => return self.find("content", "invalid_encoding", item.sequence, &error.to_string()),
         };
-        if !named.ends_with(&origin("", &header.journal_id)) {
+        if !self.is_of_journal(&header) {
             self.find("content", "journal_mismatch", item.sequence, "the event is of another journal");
         }
         if header.stamp.sequence != item.sequence {
@@ -160,7 +177,13 @@ impl Check<'_> {
 pub fn evidence(evidence: &Evidence, public_key: Option<&PublicKey>) -> Verification {
     let own = evidence.keys.iter().filter(|(name, _)| *name == evidence.checkpoint.origin).map(|(_, key)| key.clone());
     let keys: Vec<PublicKey> = public_key.map_or_else(|| own.collect(), |key| vec![key.clone()]);
-    let mut check = Check { evidence, verdict: Verification::unchecked(), chains: HashMap::new(), last: None };
+    let mut check = Check {
+        evidence,
+        verdict: Verification::unchecked(),
+        chains: HashMap::new(),
+        last: None,
+        ended: ended_in(&evidence.items),
+    };
     for checkpoint in evidence.earlier.iter().map(|(checkpoint, _)| checkpoint).chain([&evidence.checkpoint]) {
         check.signatures(checkpoint, &keys);
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::indexes::Indexes;
+use super::standing::Standing;
 use crate::error::{Error, Result};
 use crate::frame::{FrameSignature, decode_body};
 use crate::frontier;
@@ -11,18 +12,18 @@ use crate::header::Header;
 use crate::heads::{self, Head, Reason};
 use crate::index::EntityHead;
 use crate::key::{PublicKey, statement};
+use crate::kind::Kind;
 use crate::load::{journal_id, segment_names};
 use crate::merkle::{self, Tree};
 use crate::meta;
 use crate::order::{Order, Previous};
 use crate::proof::Checkpoint;
-use crate::proof::checkpoint::origin;
 use crate::proof::pins;
 use crate::recovery::{Decision, Situation, decide};
 use crate::scan::{Ending, Frame, Scan};
 use crate::segment;
 use crate::storage::{Mode, Storage, missing_is_none, read_all};
-use crate::system::Substrate;
+use crate::system::{Cause, Substrate, lineage_ended_by};
 use crate::verification::{Axis, Finding, Outcome, Verification};
 
 /// Bytes of the log between two questions whether to stop.
@@ -65,15 +66,16 @@ pub fn journal(storage: &dyn Storage, against: Against<'_>, interrupted: &dyn Fn
     let pin = pin.or_else(|error| verdict.find_error("anchors", error).map(|()| None))?;
     let mut check = Check {
         storage,
+        pins,
         pin,
+        given_up: Vec::new(),
         is_pinned: false,
         limit: limit.unwrap_or(u64::MAX),
         public_key,
         interrupted,
-        journal_id,
         verdict,
         indexes: Indexes::new(storage, journal_id, &found.caches),
-        order: Order::new(journal_id),
+        order: Order::new(0, Some(journal_id)),
         substrate: Substrate::default(),
         entities: HashMap::new(),
         tree: Tree::default(),
@@ -82,6 +84,7 @@ pub fn journal(storage: &dyn Storage, against: Against<'_>, interrupted: &dyn Fn
         next_head: 0,
         checkpoints: found.checkpoints,
         next_checkpoint: 0,
+        stated: Vec::new(),
         signed_frames: 0,
         frames: 0,
         first_record: Vec::new(),
@@ -122,14 +125,16 @@ fn read_heads(storage: &dyn Storage, id: &[u8; 16], verdict: &mut Verification) 
 
 struct Check<'a> {
     storage: &'a dyn Storage,
+    pins: Option<&'a dyn Storage>,
     /// To be compared where the log has its size.
     pin: Option<Checkpoint>,
+    /// Pins of lineages that ended before they had their size.
+    given_up: Vec<Checkpoint>,
     /// Whether the log is what the pin says.
     is_pinned: bool,
     limit: u64,
     public_key: Option<&'a PublicKey>,
     interrupted: &'a dyn Fn() -> bool,
-    journal_id: [u8; 16],
     verdict: Verification,
     indexes: Indexes<'a>,
     order: Order,
@@ -141,6 +146,8 @@ struct Check<'a> {
     next_head: usize,
     checkpoints: Vec<(u64, Checkpoint)>,
     next_checkpoint: usize,
+    /// Sizes of the checkpoints that are signed by the key which was in force.
+    stated: Vec<u64>,
     signed_frames: u64,
     frames: u64,
     /// For `journal.meta`, which must be its copy.
@@ -304,18 +311,50 @@ impl Check<'_> {
             None => drop(self.entities.insert(header.entity.into(), head)),
         }
         if header.kind.category() == 0
-            && let Err(error) = self.substrate.accept(header.kind, spot.sequence, record.payload)
+            && let Err(error) = self.substrate.accept(&header.journal_id, header.kind, spot.sequence, record.payload)
         {
-            self.find("content", "invalid_encoding", spot, &error.to_string());
+            let (axis, code) = match error {
+                Error::InvalidKey { .. } => ("signatures", "invalid_key_event"),
+                _ => ("content", "invalid_encoding"),
+            };
+            self.find(axis, code, spot, &error.to_string());
+        }
+        if header.kind == Kind::LINEAGE {
+            self.departs(&header, spot)?;
         }
         self.indexes.event(&header, hash, spot.offset, length, &mut self.verdict)
+    }
+
+    /// Another lineage begins: it says truly what it goes on from, and has a pin of its own.
+    fn departs(&mut self, header: &Header<'_>, spot: &Spot<'_>) -> Result<()> {
+        let Some(begun) = self.substrate.lineages.last().filter(|begun| begun.from == spot.sequence) else {
+            return Ok(());
+        };
+        let fits = begun.kept_root == self.tree.root() && lineage_ended_by(header) == Some(begun.parent_id);
+        let (forked, id) = (begun.cause == Cause::Fork, begun.journal_id);
+        if !fits {
+            self.find(
+                "order",
+                "lineage_mismatch",
+                spot,
+                "the lineage goes on from another history than the one before it",
+            );
+        }
+        // A pin of the one before that tells of more: of what was given up, or of what a copy was made of.
+        if let Some(pin) = self.pin.take().filter(|_| !forked) {
+            self.given_up.push(pin);
+        }
+        self.pin = self
+            .pins
+            .map_or(Ok(None), |pins| pins::read(pins, &id))
+            .or_else(|error| self.verdict.find_error("anchors", error).map(|()| None))?;
+        Ok(())
     }
 
     fn signature(&mut self, signature: Option<&FrameSignature>, hashes: &[Hash], first_sequence: u64, spot: &Spot<'_>) {
         // A frame that names a key is signed by that key.
         let last = self.order.next_sequence.saturating_sub(1);
-        let expected = self.public_key.or_else(|| self.substrate.key_at(last)).cloned();
-        match (expected, signature) {
+        match (self.substrate.key_at(last).cloned(), signature) {
             (None, None) => {}
             (None, Some(_)) => self.find(
                 "signatures",
@@ -329,7 +368,8 @@ impl Check<'_> {
             (Some(key), Some(signature)) => {
                 self.signed_frames += 1;
                 let count = u32::try_from(hashes.len()).unwrap_or(u32::MAX);
-                let statement = statement(&self.journal_id, first_sequence, count, &merkle::root(hashes));
+                let statement =
+                    statement(&self.substrate.lineage_at(last), first_sequence, count, &merkle::root(hashes));
                 if signature.key_id != key.key_id() {
                     let message = format!("the frame is signed by key {}", hex(&signature.key_id));
                     self.find("signatures", "unknown_signing_key", spot, &message);
@@ -374,14 +414,14 @@ impl Check<'_> {
             self.next_checkpoint += 1;
             let file = self.storage.describe(heads::NAME);
             let spot = Spot { file: &file, offset, sequence: checkpoint.size.saturating_sub(1) };
-            if checkpoint.origin != origin(&self.substrate.name, &self.journal_id) {
+            if checkpoint.origin != self.substrate.origin_at(checkpoint.size) {
                 self.find("anchors", "checkpoint_mismatch", &spot, "the checkpoint is of another journal");
             } else if checkpoint.size != self.tree.size() || checkpoint.root != self.tree.root() {
                 let message = "the checkpoint is not of this log: one of the two was changed";
                 self.find("anchors", "checkpoint_mismatch", &spot, message);
-            } else if let Some(key) = self.public_key.or_else(|| self.substrate.key_at(spot.sequence)) {
+            } else if let Some(key) = self.substrate.key_at(spot.sequence) {
                 match checkpoint.note.is_signed_by(&checkpoint.origin, key) {
-                    Some(true) => self.verdict.checkpoint_size = Some(checkpoint.size),
+                    Some(true) => self.stated.push(checkpoint.size),
                     Some(false) => {
                         self.find("signatures", "invalid_signature", &spot, "the checkpoint's signature is not valid");
                     }
@@ -397,23 +437,35 @@ impl Check<'_> {
     /// Compares the pin, once the log has its size, and at the end if it never had.
     fn pin_at(&mut self, is_end: bool) {
         let Some(pin) = self.pin.take_if(|pin| is_end || pin.size <= self.tree.size()) else { return };
-        let file = self.storage.describe("");
-        let spot = Spot { file: &file, offset: 0, sequence: pin.size.saturating_sub(1) };
         if pin.size > self.tree.size() {
-            let message = "the pin tells of more events: the log was cut, or an old copy was put in its place";
-            self.find("completeness", "rollback_detected", &spot, message);
+            self.rolled_back(&pin);
         } else if pin.size != self.tree.size()
             || pin.root != self.tree.root()
-            || pin.origin != origin(&self.substrate.name, &self.journal_id)
+            || pin.origin != self.substrate.origin_at(pin.size)
         {
+            let file = self.storage.describe("");
+            let spot = Spot { file: &file, offset: 0, sequence: pin.size.saturating_sub(1) };
             self.find("anchors", "fork_detected", &spot, "the pin tells of another log");
         } else {
             self.is_pinned = true;
         }
     }
 
+    fn rolled_back(&mut self, pin: &Checkpoint) {
+        let file = self.storage.describe("");
+        let spot = Spot { file: &file, offset: 0, sequence: pin.size.saturating_sub(1) };
+        let message = "the pin tells of more events: the log was cut, or an old copy was put in its place";
+        self.find("completeness", "rollback_detected", &spot, message);
+    }
+
     fn finish(mut self) -> Result<Verification> {
         self.pin_at(true);
+        for pin in std::mem::take(&mut self.given_up) {
+            if !self.substrate.gave_up(pin.size, &pin.root) {
+                self.rolled_back(&pin);
+            }
+        }
+        self.check_keys();
         self.check_sealed_heads();
         self.check_meta()?;
         self.check_recovered()?;
@@ -446,7 +498,7 @@ impl Check<'_> {
         if tree.size() == 0 {
             settle(&mut axes.order, Axis::NotChecked);
         }
-        let keyed = public_key.is_some() || substrate.key.is_some();
+        let keyed = public_key.is_some() || substrate.key().is_some();
         settle(&mut axes.signatures, if keyed { Axis::Passed } else { Axis::Absent });
         let chained = axes.order == Axis::Passed && axes.content == Axis::Passed;
         let stated = verdict.checkpoint_size.is_some() && axes.anchors == Axis::Passed;
@@ -461,6 +513,39 @@ impl Check<'_> {
             verdict.outcome = if all_signed { Outcome::Signed } else { Outcome::UnsignedAccepted };
         }
         Ok(verdict)
+    }
+
+    /// Whether the key that must vouch for the journal does, and whether each revoked one was vouched for in time.
+    fn check_keys(&mut self) {
+        let keys = std::mem::take(&mut self.substrate.keys);
+        let standing = Standing::of(&keys, &self.stated);
+        let file = self.storage.describe("");
+        let mut trusted_from = 0;
+        if let Some(given) = self.public_key {
+            let (code, sequence, message) = match keys.iter().find(|period| period.key == *given) {
+                None if keys.is_empty() => {
+                    ("signature_missing", 0, "the journal is not signed, and a key is given that it must be signed by")
+                }
+                None => ("unknown_signing_key", 0, "the journal is signed by other keys than the one given"),
+                Some(period) if period.from > 0 && !standing.covers(period.from) => {
+                    ("unknown_signing_key", 0, "events from before the given key are covered by no checkpoint of it")
+                }
+                Some(period) => {
+                    trusted_from = period.from;
+                    ("", 0, "")
+                }
+            };
+            if !code.is_empty() {
+                self.find("signatures", code, &Spot { file: &file, offset: 0, sequence }, message);
+                trusted_from = u64::MAX;
+            }
+        }
+        for sequence in standing.unvouched {
+            let message = "the frame is signed by a key that was revoked, and no later key's checkpoint from before that covers it";
+            self.find("signatures", "revoked_signing_key", &Spot { file: &file, offset: 0, sequence }, message);
+        }
+        self.verdict.checkpoint_size = standing.counting.filter(|size| *size > trusted_from);
+        self.substrate.keys = keys;
     }
 
     /// Every segment but the last was sealed, and a head says so.

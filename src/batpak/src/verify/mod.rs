@@ -5,6 +5,7 @@ mod indexes;
 mod journal;
 pub mod proof;
 pub mod receipt;
+mod standing;
 
 pub use journal::{Against, journal};
 

@@ -1,6 +1,8 @@
 //! Checks a receipt: by itself, with a public key, with the event, or against the journal. One implementation; what needs something that is
 //! not there is `not_checked`.
 
+use std::sync::atomic::Ordering;
+
 use crate::error::Result;
 use crate::hash::hex;
 use crate::header::Promise;
@@ -8,6 +10,7 @@ use crate::inner::Inner;
 use crate::key::{PublicKey, statement};
 use crate::read::{self, Event};
 use crate::receipt::Receipt;
+use crate::system::Substrate;
 use crate::verification::{Axis, Finding, Outcome, Verification};
 
 fn find(verdict: &mut Verification, axis: &'static str, code: &'static str, sequence: u64, message: &str) {
@@ -135,11 +138,17 @@ pub(crate) fn in_journal(inner: &Inner, receipt: &Receipt, public_key: Option<&P
     let mut verdict = Verification::unchecked();
     verdict.events = 1;
     verdict.axes.completeness = Axis::Passed;
-    if fields.journal_id != inner.journal_id {
-        find(&mut verdict, "completeness", "missing_committed_event", sequence, "the receipt is from another journal");
-    } else if let Some(event) = committed(inner, sequence, &fields.stamp.event_id)? {
+    let substrate = inner.substrate.read();
+    if fields.journal_id != substrate.lineage_at(sequence) {
+        let message = if substrate.is_known(&fields.journal_id) {
+            "the event was in a history that was given up, as the journal says"
+        } else {
+            "the receipt is from another journal"
+        };
+        find(&mut verdict, "completeness", "missing_committed_event", sequence, message);
+    } else if let Some(event) = committed(inner, &substrate, sequence, &fields.stamp.event_id)? {
         compare(&mut verdict, receipt, &event)?;
-    } else if lost(inner, &fields.stamp.event_id, sequence)? && fields.promise != Promise::Always {
+    } else if lost(inner, &substrate, &fields.stamp.event_id, sequence)? && fields.promise != Promise::Always {
         // The crash was honest, and so was the promise; still the event is gone.
         find(
             &mut verdict,
@@ -151,16 +160,24 @@ pub(crate) fn in_journal(inner: &Inner, receipt: &Receipt, public_key: Option<&P
     } else {
         find(&mut verdict, "completeness", "missing_committed_event", sequence, "the journal does not hold the event");
     }
-    let substrate = inner.substrate.read();
-    let own = substrate.key_at(sequence);
-    let expected = public_key.or(own).map_or(Expected::Unsigned, Expected::Key);
+    let expected = match (public_key, substrate.key_at(sequence)) {
+        (Some(given), Some(own)) if is_vouched(inner, &substrate, given, sequence) => Expected::Key(own),
+        (given, own) => given.or(own).map_or(Expected::Unsigned, Expected::Key),
+    };
     check_signature(&mut verdict, receipt, expected)?;
     verdict.rung = rung(&verdict);
     Ok(verdict)
 }
 
+/// Whether a key of the journal vouches for the one that was in force for an event: it is that one, it came before and each endorsed the
+/// next, or it came later and the last checkpoint covers the event.
+fn is_vouched(inner: &Inner, substrate: &Substrate, given: &PublicKey, sequence: u64) -> bool {
+    let Some(period) = substrate.period_of(&given.key_id()) else { return false };
+    period.from <= sequence || inner.stated.load(Ordering::Acquire) > period.from
+}
+
 /// The event in the receipt's place, if it has the receipt's id; or else the one with that id.
-fn committed(inner: &Inner, sequence: u64, id: &[u8; 16]) -> Result<Option<Event>> {
+fn committed(inner: &Inner, substrate: &Substrate, sequence: u64, id: &[u8; 16]) -> Result<Option<Event>> {
     let index = &inner.index;
     let found = match index.find(id)? {
         None if sequence < inner.visible() => Some(index.location(sequence)?),
@@ -169,13 +186,13 @@ fn committed(inner: &Inner, sequence: u64, id: &[u8; 16]) -> Result<Option<Event
     let Some(found) = found else { return Ok(None) };
     let event = read::event(&inner.files, &found)?;
     // After a cut, another event took the sequence of the lost one.
-    let replaced = event.stamp.event_id != *id && lost(inner, id, sequence)?;
+    let replaced = event.stamp.event_id != *id && lost(inner, substrate, id, sequence)?;
     Ok(Some(event).filter(|_| !replaced))
 }
 
 /// Whether a recovery cut the place where this event was: it says so, and it came later than the event.
-fn lost(inner: &Inner, id: &[u8; 16], sequence: u64) -> Result<bool> {
-    for cut in &inner.substrate.read().cuts {
+fn lost(inner: &Inner, substrate: &Substrate, id: &[u8; 16], sequence: u64) -> Result<bool> {
+    for cut in &substrate.cuts {
         let told_later = *id < inner.index.id_of(cut.told_at)?;
         if cut.first_cut_sequence <= sequence && told_later && inner.index.find(id)?.is_none() {
             return Ok(true);

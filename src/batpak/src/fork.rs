@@ -1,0 +1,98 @@
+//! A copy of a journal that goes on by itself.
+
+use std::sync::Arc;
+
+use crate::create::{Found, find};
+use crate::error::{Error, Result};
+use crate::heads::{self, HeadWriter};
+use crate::load::{Loaded, Loading, load};
+use crate::meta;
+use crate::segment;
+use crate::storage::{Mode, Storage, StorageFile, missing_is_none, read_all, write_whole};
+
+/// Bytes copied at a time.
+const CHUNK_BYTES: u64 = 1024 * 1024;
+/// Bytes that recovery set aside, which the log tells of.
+const RECOVERED: &str = "recovered";
+
+/// Copies what is synced of a journal, which may be open for writing meanwhile, to an empty place. The copy is whole once `journal.meta` is
+/// there, which comes last. It still is the same lineage: whoever opens it for writing must begin another.
+pub fn copy(source: &Arc<dyn Storage>, target: &dyn Storage) -> Result<()> {
+    if find(source.as_ref())? == Found::Nothing {
+        let reason = "there is no journal here".to_owned();
+        return Err(Error::NotAJournal { path: source.describe(""), reason });
+    }
+    if missing_is_none(target.list(""))?.is_some_and(|names| !names.is_empty()) {
+        let reason = "the directory is not empty; a copy needs a place of its own".to_owned();
+        return Err(Error::NotAJournal { path: target.describe(""), reason });
+    }
+    let loaded = load(source, &Loading { mode: Mode::Read, keys: None })?;
+    let (size, last) = synced_end(source.as_ref(), &loaded)?;
+    target.create_directory("")?;
+    target.create_directory(segment::DIRECTORY)?;
+    for start in loaded.index.segments().into_iter().filter(|start| *start < size || *start == 0) {
+        let end = (start == last.0).then_some(last.1);
+        copy_file(source.as_ref(), target, &segment::path(start), end)?;
+    }
+    copy_heads(target, &loaded, size)?;
+    for cut in &loaded.substrate.cuts {
+        target.create_directory(RECOVERED)?;
+        copy_file(source.as_ref(), target, &format!("{RECOVERED}/{}", cut.file), None)?;
+    }
+    let meta = source.open(meta::NAME, Mode::Read)?;
+    write_whole(target, meta::NAME, &read_all(meta.as_ref())?)?;
+    Ok(())
+}
+
+/// How many events are synced up to the end of a frame, and where in which segment that is.
+fn synced_end(source: &dyn Storage, loaded: &Loaded) -> Result<(u64, (u64, u64))> {
+    let size = loaded.durable.min(loaded.index.len());
+    let location = loaded.index.location(size.checked_sub(1).ok_or_else(|| Error::NotAJournal {
+        path: source.describe(""),
+        reason: "the journal has no synced event yet".to_owned(),
+    })?)?;
+    Ok((size, (location.segment, location.offset + u64::from(location.length))))
+}
+
+fn copy_file(source: &dyn Storage, target: &dyn Storage, name: &str, end: Option<u64>) -> Result<()> {
+    let from = source.open(name, Mode::Read)?;
+    let to = target.open(name, Mode::Create)?;
+    let end = end.map_or_else(|| from.length(), Ok)?;
+    let mut at = 0;
+    while at < end {
+        let mut bytes = vec![0; usize::try_from((end - at).min(CHUNK_BYTES)).unwrap_or(0)];
+        if from.read_at(&mut bytes, at)? < bytes.len() {
+            return Err(short(source, name, at));
+        }
+        to.write_at(&bytes, at)?;
+        at += bytes.len() as u64;
+    }
+    to.sync()?;
+    target.sync_directory(name.rsplit_once('/').map_or("", |(directory, _)| directory))
+}
+
+fn short(source: &dyn Storage, name: &str, at: u64) -> Error {
+    Error::Damaged {
+        file: source.describe(name),
+        offset: at,
+        sequence: None,
+        reason: "the file became shorter while it was copied".to_owned(),
+    }
+}
+
+/// Heads and checkpoints that speak of what was copied. What tells of regenerable files is left out: they are made again.
+fn copy_heads(target: &dyn Storage, loaded: &Loaded, size: u64) -> Result<()> {
+    let file: Arc<dyn StorageFile> = heads::create(target, &loaded.journal_id)?;
+    let mut writer = HeadWriter::new(file, loaded.journal_id, 0)?;
+    let mut heads = loaded.heads.heads.iter().filter(|(_, head)| head.tree.size() <= size).peekable();
+    for (offset, checkpoint) in loaded.heads.checkpoints.iter().filter(|(_, checkpoint)| checkpoint.size <= size) {
+        while let Some((_, head)) = heads.next_if(|(before, _)| before < offset) {
+            writer.append(head)?;
+        }
+        writer.append_checkpoint(checkpoint)?;
+    }
+    for (_, head) in heads {
+        writer.append(head)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! What signs for a journal: a key in this process, or one that never enters it.
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::key::{PublicKey, SigningKey};
+
+thread_local! {
+    /// Whether this thread is asking a signer now.
+    static ASKING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A key that is kept elsewhere: in another process, an agent, a hardware module.
+pub trait Elsewhere: fmt::Debug + Send + Sync {
+    /// The half that verifies.
+    fn public(&self) -> &PublicKey;
+
+    /// The Ed25519 signature over these bytes; it is verified before anything is done with it.
+    fn sign(&self, statement: &[u8]) -> Result<[u8; 64]>;
+}
+
+/// What signs for a journal.
+#[derive(Clone, Debug)]
+pub enum Signer {
+    /// A key in this process. It signs under the writer's lock.
+    Here(Box<SigningKey>),
+    /// It may take long, and may call back: it is never asked while the writer's lock is held.
+    Elsewhere(Arc<dyn Elsewhere>),
+}
+
+impl From<SigningKey> for Signer {
+    fn from(key: SigningKey) -> Self {
+        Self::Here(Box::new(key))
+    }
+}
+
+impl Signer {
+    /// The half that verifies.
+    #[must_use]
+    pub fn public(&self) -> &PublicKey {
+        match self {
+            Self::Here(key) => key.public(),
+            Self::Elsewhere(signer) => signer.public(),
+        }
+    }
+
+    /// Whether the key is not in this process.
+    #[must_use]
+    pub const fn is_elsewhere(&self) -> bool {
+        matches!(self, Self::Elsewhere(_))
+    }
+
+    /// Signs a statement.
+    pub fn sign(&self, statement: &[u8]) -> Result<[u8; 64]> {
+        let signer = match self {
+            Self::Here(key) => return Ok(key.sign(statement)),
+            Self::Elsewhere(signer) => signer,
+        };
+        ASKING.set(true);
+        let signature = signer.sign(statement);
+        ASKING.set(false);
+        let signature = signature?;
+        if signer.public().verifies(statement, &signature) {
+            Ok(signature)
+        } else {
+            Err(Error::SignerFailed { reason: "what it returned is not its key's signature over the bytes".to_owned() })
+        }
+    }
+}
+
+/// Refuses what would wait for ever: a signer that writes to a journal, which asks it to sign.
+pub(crate) fn refuse_while_signing() -> Result<()> {
+    if ASKING.get() {
+        let reason = "a signer may read, but not append, make checkpoints, exchange keys or close while it signs";
+        return Err(Error::SignerFailed { reason: reason.to_owned() });
+    }
+    Ok(())
+}
