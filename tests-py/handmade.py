@@ -90,12 +90,13 @@ class Writer:
         self.tree = Tree()
         self.last_hash = b""
         self.headers: list[bytes] = []
-        self.heads = b""
+        self.heads = with_crc(b"batpakC1" + struct.pack("<HH", 1, 0) + JOURNAL_ID)
         (path / "segments").mkdir(parents=True)
         self.begin_segment()
         record = self.frame([("batpak", 1, created_payload(PUBLIC_KEY if signed else None))])[0]
         meta = b"batpakM1" + struct.pack("<HHI", 1, 0, len(record)) + record
         (path / "journal.meta").write_bytes(with_crc(meta))
+        (path / "checkpoints").write_bytes(self.heads)
         self.sync()
 
     def begin_segment(self) -> None:
@@ -170,8 +171,6 @@ class Writer:
         (self.path / "frontier").write_bytes(with_crc(b"batpakF1" + struct.pack("<HH", 1, 0) + JOURNAL_ID + numbers))
 
     def head(self, reason: int) -> None:
-        if not self.heads:
-            self.heads = with_crc(b"batpakC1" + struct.pack("<HH", 1, 0) + JOURNAL_ID)
         place = encode_varint(self.first_sequence) + encode_varint(len(self.segment))
         peaks = encode_varint(len(self.tree.peaks)) + b"".join(self.tree.peaks)
         body = bytes([1, reason]) + encode_varint(self.sequence) + self.last_hash + self.tree.root() + place + peaks

@@ -21,6 +21,7 @@ from support import KIND, contents, contents_and_times
 
 APPENDED, STATED = "forged event behind the end", "forged event stated by the owner"
 DOWNGRADED = "policy downgrade, the owner writes on"
+CUT_BACK = "cut back to the time of a revoked key and written on with it"
 ONLY_IF_SIGNED = {
     "rewritten and signed again",
     "stripped signatures",
@@ -29,6 +30,10 @@ ONLY_IF_SIGNED = {
     "exchanged key",
     "unsigned checkpoint",
     DOWNGRADED,
+    "revoked key reuse",
+    CUT_BACK,
+    "key added without the old key's word",
+    "restore passed off as history",
 }
 BEYOND_A_SIGNATURE = {
     "cut tail, everything made to fit",
@@ -37,6 +42,7 @@ BEYOND_A_SIGNATURE = {
     "fork",
     "stale checkpoint in the place of the last",
     "log cut back to an earlier checkpoint",
+    CUT_BACK,
 }
 BEYOND_HASHES = BEYOND_A_SIGNATURE - ONLY_IF_SIGNED | {
     "payload edit, everything made to fit",

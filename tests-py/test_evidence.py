@@ -136,6 +136,15 @@ def test_a_reader_and_a_journal_without_a_key(path: Path, bundle: Path) -> None:
     assert agreed(bundle, SigningKey.generate().public_key).reason_code == "missing_signature"
 
 
+def test_a_journal_whose_name_is_not_ascii(path: Path, bundle: Path, key: SigningKey) -> None:
+    with Store.open(path, signing_key=key, name="b\u00fccher") as store:
+        fill(store, 3)
+        store.export_evidence(bundle)
+    for public in (None, key.public_key):
+        assert batpak.verify_evidence(bundle, public_key=public).outcome == "signed"
+    assert verifier.verify(bundle.read_bytes()).outcome == "signed"
+
+
 def test_a_bundle_is_whole_or_not_there(path: Path, bundle: Path) -> None:
     bundle.write_text("before")
     with Store.open(path) as store:

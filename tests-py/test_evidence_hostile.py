@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import batpak
 from batpak._evidence import verifier
 from evidence_bundles import (
     BLAKE3_CONTEXT,
@@ -82,12 +83,12 @@ CHECKPOINT: list[Callable[[bytes], bytes]] = [
     lambda text: text[:-1],
     lambda text: text + b"\n",
     lambda text: text + b"\xff\n",
-    lambda text: text.replace(b"\n\n", b"\nextension\n\n"),
+    lambda text: text.replace(b"\n\n", b"\n\nextension\n\n"),
+    lambda text: text.replace(b"\n\n", "\n\x85\n\n".encode()),
     lambda text: text.replace(b"\n", b"\r\n"),
     lambda text: text.replace(b"\n\n", b"\n"),
     lambda text: text.replace(b"\n3\n", b"\n03\n"),
     lambda text: text.replace(b"\n3\n", b"\n3 \n"),
-    lambda text: text.replace(b"\n3\n", b"\n0\n"),
     lambda text: text.replace(b"/0001", b"/A001"),
     lambda text: text.replace(b"test/", b"a+b/"),
     lambda text: text.replace(b"test/", b"a b/"),
@@ -100,7 +101,6 @@ CHECKPOINT: list[Callable[[bytes], bytes]] = [
     lambda text: text + "\u2014 witness AAAAAA==\n".encode(),
     lambda text: text + "\u2014 wit+ness AAAAAAA=\n".encode(),
     lambda text: text + f"\u2014 {text.split(b'/')[0].decode()} \n".encode(),
-    lambda text: text + f"\u2014 {text.decode().split(chr(10))[0]} {b64(bytes(67))}\n".encode(),
     lambda text: b"\n".join([*text.split(b"\n")[:2], b64(bytes(31)).encode(), *text.split(b"\n")[3:]]),
     lambda text: text.replace(b"\n3\n", b"\n18446744073709551616\n"),
 ]
@@ -160,6 +160,7 @@ def hostile() -> Iterator[bytes]:
     for change in CHECKPOINT:
         assert change(members["checkpoint"]) != members["checkpoint"]
         yield changed("checkpoint", change(members["checkpoint"]))
+    yield replace(honest, checkpoint=honest.checkpoint.replace(b"\n3\n", b"\n0\n")).pack()
     for text in KEYS:
         yield changed("keys", text)
     for event in EVENT:
@@ -171,8 +172,9 @@ def hostile() -> Iterator[bytes]:
         yield changed("checkpoints.jsonl", json.dumps({"checkpoint": "x", "path": [], **earlier}).encode() + b"\n")
 
 
-def test_what_is_no_bundle() -> None:
+def test_what_is_no_bundle(tmp_path: Path) -> None:
     for data in hostile():
+        assert outcome_of_core(tmp_path / "bundle.zip", data) == "invalid"
         verdict = verifier.verify(data, [public_key(SEED)])
         assert codes(verdict) == [("bundle", "bundle_damaged", None)]
         assert (verdict.outcome, verdict.reason_code, verdict.rung) == ("invalid", "bundle_damaged", 0)
@@ -184,6 +186,9 @@ def test_what_is_no_checkpoint(seed: bytes | None) -> None:
     text = made(chain(3), seed=seed).checkpoint()
     assert verifier.read_checkpoint(text).size == 3
     assert verifier.read_checkpoint(text + "\u2014 witness AAAAAAA=\n".encode()).size == 3
+    own = f"\u2014 {text.decode().split(chr(10))[0]} {b64(bytes(67))}\n"
+    assert verifier.read_checkpoint(text + own.encode()).size == 3
+    assert verifier.read_checkpoint(text.replace(b"\n\n", b"\nmore\nand more\n\n")).size == 3
     for change in CHECKPOINT:
         if change(text) != text and not (seed is None and change(text) == text * 2):
             with pytest.raises(ValueError, match="."):
@@ -226,7 +231,7 @@ def headers_changed(offset: int, value: int) -> bytes:
     return bytes(data)
 
 
-def test_containers_that_are_refused() -> None:
+def test_containers_that_are_refused(tmp_path: Path) -> None:
     honest = zipped()
     assert verifier.verify(honest).outcome == "signed"
     directory = honest.index(b"PK\x01\x02")
@@ -254,19 +259,31 @@ def test_containers_that_are_refused() -> None:
         zipped(without="keys", more=["\u043aeys"]),
     ):
         assert codes(verifier.verify(data)) == [("bundle", "bundle_damaged", None)]
+        assert outcome_of_core(tmp_path / "bundle.zip", data) == "invalid"
 
 
-def test_every_changed_byte_of_the_container() -> None:
+def outcome_of_core(path: Path, data: bytes) -> str:
+    """What the reader in front of the core says, which knows no error but one of a bundle that is none."""
+    path.write_bytes(data)
+    try:
+        return batpak.verify_evidence(path).outcome
+    except batpak.InvalidProof:
+        return "invalid"
+
+
+def test_every_changed_byte_of_the_container(tmp_path: Path) -> None:
     honest = zipped()
     accepted = 0
     for position in range(len(honest)):
         changed = bytearray(honest)
         changed[position] ^= 1 << position % 8
         verdict = verifier.verify(bytes(changed))
+        assert outcome_of_core(tmp_path / "bundle.zip", bytes(changed)) == verdict.outcome, position
         accepted += verdict.outcome == "signed"
         assert verdict.outcome in ("signed", "invalid")
-    # Who packed it, and what the files' modes were, mean nothing: eight bytes of each entry of the directory.
-    assert accepted == 8 * len(verifier.MEMBERS)
+    # Who packed it and when, what it needs and what the files' modes were, mean nothing: six bytes of each member's
+    # own header, and fourteen of its entry in the directory.
+    assert accepted == (6 + 14) * len(verifier.MEMBERS)
 
 
 # -- the program -------------------------------------------------------------------------------------------------------

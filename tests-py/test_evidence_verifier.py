@@ -327,16 +327,12 @@ def test_chain_mismatch() -> None:
     assert order_of([first, second, third]) == []
     assert order_of([first, second, replace(third, prev_hash=bytes([1] * 32))]) == found
     assert order_of([first, second, replace(third, prev=b"\x01\x00")]) == found
-    assert order_of([first, second, replace(third, prev=b"\x00")]) == found
     assert order_of([first, second, replace(third, prev=b"\x01\x02")]) == found
     assert order_of([first, second, replace(third, clock=1)]) == found
-    assert order_of([first, second, replace(third, clock=0)]) == found
     assert order_of([first, second, replace(third, entity=b"f")]) == found
-    assert order_of([first, second, replace(third, entity=b"f", clock=0)]) == found
     assert order_of([first, second, Fields(sequence=2, counter=2)]) == found
     # A gap in what was chosen is no finding, unless the event names one that is there and is not the one before it.
     assert order_of([first, second, third], [0, 2]) == []
-    assert order_of([first, second, replace(third, prev_hash=bytes(32))], [0, 2]) == found
     assert (
         order_of([first, second, replace(third, prev=b"\x01\x00", prev_hash=first.record.event_hash)], [0, 2]) == found
     )

@@ -159,6 +159,20 @@ def test_names_and_small_files(tmp_path: Path) -> None:
         verify(tmp_path / "nothing")
 
 
+def test_an_unfinished_creation_misses_nothing(tmp_path: Path) -> None:
+    path = Writer(tmp_path / "j").path
+    for name in ("checkpoints", "frontier", "journal.meta"):
+        assert verify(path) == []
+        (path / name).rename(path / f"{name}.tmp")
+        assert bool(verify(path)) == (name == "checkpoints")
+        if name == "checkpoints":
+            (path / f"{name}.tmp").rename(path / name)
+    (path / "checkpoints").unlink()
+    assert verify(path) == []
+    (path / "frontier.tmp").rename(path / "frontier")
+    assert axes(path) == {"completeness", "content"}
+
+
 def test_receipts(tmp_path: Path) -> None:
     writer = Writer(tmp_path / "j", signed=True)
     writer.frame([(f"player:{name}", 0x1001, b"\x00") for name in "abcde"])

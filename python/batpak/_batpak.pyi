@@ -12,7 +12,7 @@ from batpak._expect import Expect
 from batpak._receipt import AppendReceipt, Hlc
 from batpak._verification import Verification
 
-__all__ = ["Ancestors", "AuditHook", "Coordinate", "CoreProposal", "CoreStore", "Draft", "Event", "Events", "Evidence", "ExternalSigner", "Faults", "Kind", "ManualClock", "MemoryDisk", "Place", "PublicKey", "ReceiptIterator", "ReceiptSource", "Receipts", "SigningKey", "copy_journal", "decode_value", "depart", "encode_value", "event_from_record", "inclusion_root", "note_verifier_key", "parse_checkpoint", "parse_note_verifier_key", "proposal_commitment", "receipt_from_bytes", "start_audit", "verify_checkpoint", "verify_consistency", "verify_directory", "verify_inclusion", "verify_receipt"]
+__all__ = ["Ancestors", "AuditHook", "Coordinate", "CoreProposal", "CoreStore", "Draft", "Event", "Events", "Evidence", "ExternalSigner", "Faults", "Kind", "ManualClock", "MemoryDisk", "Place", "PublicKey", "ReceiptIterator", "ReceiptSource", "Receipts", "SigningKey", "decode_value", "depart", "encode_value", "event_from_record", "inclusion_root", "note_verifier_key", "parse_checkpoint", "parse_note_verifier_key", "proposal_commitment", "receipt_from_bytes", "start_audit", "verify_checkpoint", "verify_consistency", "verify_directory", "verify_inclusion", "verify_receipt"]
 
 @final
 class Ancestors:
@@ -799,19 +799,15 @@ class SigningKey:
         PKCS#8 PEM text: the secret itself.
         """
 
-def copy_journal(source: str | PathLike[str] | Place, target: str | PathLike[str] | Place) -> None:
-    """
-    Copies what is synced of a journal to an empty place. Whoever goes on there begins another lineage first.
-    """
-
 def decode_value(data: bytes) -> Any:
     """
     The plain value that canonical bytes are. Raises InvalidEncoding for any other bytes.
     """
 
-def depart(path: str | PathLike[str] | Place, *, signing_key: SigningKey | ExternalSigner | None, pins: str | PathLike[str] | None, forked: bool, actor: str, reason: str, abandoned: tuple[int, bytes] | None) -> AppendReceipt:
+def depart(path: str | PathLike[str] | Place, *, source: str | PathLike[str] | Place | None, signing_key: SigningKey | ExternalSigner | None, pins: str | PathLike[str] | None, actor: str, reason: str, abandoned: tuple[int, bytes] | None) -> AppendReceipt:
     """
-    Begins another lineage in the journal at a place, as an accepted restore or as a fork; returns the receipt of the event that says so.
+    Begins another lineage in the journal at a place, as an accepted restore or, in a copy of the journal at `source`, as a fork; returns the
+    receipt of the event that says so.
     """
 
 def encode_value(value: object, *, allow_nonfinite: bool) -> bytes:

@@ -78,7 +78,7 @@ class SigningKey:
         Raises:
             InvalidKey: it is anything else.
         """
-        return cls(_batpak.SigningKey.from_note(text))
+        return cls(_batpak.SigningKey.from_note(text.removesuffix("\n")))
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> SigningKey:
@@ -89,7 +89,7 @@ class SigningKey:
             OSError: it cannot be read.
         """
         text = _read_text(path)
-        return cls.from_note(text) if text.startswith("PRIVATE+KEY+") else cls.from_pem(text)
+        return cls.from_note(text.strip()) if text.lstrip().startswith("PRIVATE+KEY+") else cls.from_pem(text)
 
     def to_pem(self) -> str:
         """PKCS#8 PEM: the secret itself."""
@@ -225,7 +225,7 @@ class PublicKey:
         Raises:
             InvalidKey: it is anything else.
         """
-        return cls(_batpak.parse_note_verifier_key(text)[1])
+        return cls(_batpak.parse_note_verifier_key(text.removesuffix("\n"))[1])
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> PublicKey:
@@ -236,7 +236,7 @@ class PublicKey:
             OSError: it cannot be read.
         """
         text = _read_text(path)
-        return cls.from_pem(text) if text.lstrip().startswith("-----") else cls.from_note(text)
+        return cls.from_pem(text) if text.lstrip().startswith("-----") else cls.from_note(text.strip())
 
     def to_bytes(self) -> bytes:
         """The 32 bytes of RFC 8032."""

@@ -126,7 +126,7 @@ def accept_restore(
             raise TypeError(f"abandoned must be a batpak.Checkpoint, not {type(abandoned).__name__}")
         _require_origin(path, abandoned)
     given_up = None if abandoned is None else (abandoned.size, abandoned.root)
-    return _depart(path, signing_key, pins, forked=False, actor=actor, reason=reason, given_up=given_up)
+    return _depart(path, signing_key, pins, source=None, actor=actor, reason=reason, given_up=given_up)
 
 
 def fork(
@@ -156,8 +156,8 @@ def fork(
         InvalidInput: ``reason`` or ``actor`` is empty or too long.
         NotAJournal: there is no journal at ``source``, or ``target`` is not empty.
         JournalDamaged: the source is damaged.
-        KeyRequired, WrongKey, KeyNotInJournal, StorageError: as for ``Store.open``. The copy is there then, and may be
-            removed.
+        KeyRequired, WrongKey, KeyNotInJournal: as for ``Store.open``.
+        StorageError: the operating system refused. What is in ``target`` then may be removed.
 
     >>> import pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as directory:
@@ -170,8 +170,7 @@ def fork(
     ...         store.get(receipt.event_id).payload, store.lineages()[0].parent_id == receipt.journal_id
     ({'paid': True}, True)
     """
-    _batpak.copy_journal(Path(source), Path(target))
-    return _depart(target, signing_key, None, forked=True, actor=actor, reason=reason, given_up=None)
+    return _depart(target, signing_key, None, source=Path(source), actor=actor, reason=reason, given_up=None)
 
 
 def _depart(
@@ -179,16 +178,16 @@ def _depart(
     signing_key: SigningKey | ExternalSigner | str | PathLike[str] | bytes | None,
     pins: str | PathLike[str] | None,
     *,
-    forked: bool,
+    source: Path | None,
     actor: str,
     reason: str,
     given_up: tuple[int, bytes] | None,
 ) -> AppendReceipt:
     return _batpak.depart(
         Path(path),
+        source=source,
         signing_key=None if signing_key is None else signer_of(signing_key),
         pins=None if pins is None else Path(pins),
-        forked=forked,
         actor=actor,
         reason=reason,
         abandoned=given_up,

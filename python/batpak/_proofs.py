@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _TLOG_PROOF: Final = "c2sp.org/tlog-proof@v1"
 _LINES_MAX: Final = 64
+_INDEX_MAX: Final = 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +190,8 @@ class InclusionProof:
         word, _, number = lines.pop(0).partition(" ") if lines else ("", "", "")
         if word != "index" or not number.isascii() or not number.isdigit() or len(number) > 20:
             raise InvalidProof("not a tlog-proof: no line gives the index")
-        if str(int(number)) != number:
-            raise InvalidProof("not a tlog-proof: the index is not written as it must be")
+        if str(int(number)) != number or int(number) > _INDEX_MAX:
+            raise InvalidProof("not a tlog-proof: the index is not written as it must be, or above 2^64 - 1")
         checkpoint = Checkpoint(note)
         path = tuple(_decoded(line, 32) for line in lines)
         return cls(bytes(event_hash), int(number), checkpoint.size, path), checkpoint, extra

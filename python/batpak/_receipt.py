@@ -106,7 +106,7 @@ class AppendReceipt:
         import json
 
         try:
-            members = json.loads(text)
+            members = json.loads(text, object_pairs_hook=_once, parse_int=_whole)
             receipt = cls.from_bytes(_bytes_of(members))
             stated = json.loads(receipt.to_json())
         except InvalidReceipt:
@@ -136,6 +136,19 @@ class AppendReceipt:
                 "signed by": "nobody" if self.key_id is None else self.key_id.hex(),
             },
         )
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise InvalidReceipt("not a receipt: a member is there twice")
+    return found
+
+
+def _whole(digits: str) -> int:
+    if digits.startswith("-"):
+        raise InvalidReceipt("not a receipt: a number has a sign")
+    return int(digits)
 
 
 def _same(given: dict[str, object], stated: dict[str, object]) -> bool:

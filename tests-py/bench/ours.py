@@ -37,6 +37,11 @@ def _append_each(store: batpak.Store, items: Sequence[Item]) -> None:
         append(coordinate, payload, kind=KIND)
 
 
+def _append_and_root(store: batpak.Store, items: Sequence[Item]) -> None:
+    _append_each(store, items)
+    store.root()
+
+
 def _append_batches(store: batpak.Store, items: Sequence[Item]) -> None:
     for start in range(0, len(items), BATCH):
         drafts = [batpak.Draft(coordinate, payload, kind=KIND) for coordinate, payload in items[start : start + BATCH]]
@@ -144,6 +149,22 @@ def append_signed(directory: Path, count: int) -> Reading:
     return _fill(directory, count, signed=True)
 
 
+def append_rooted(directory: Path, count: int) -> Reading:
+    """Append as `append` does, then ask for the root of the tree over all events."""
+    return _fill(directory, count, work=_append_and_root)
+
+
+def verify(directory: Path, count: int) -> Reading:
+    """Verify the journal that an earlier workload left behind; nothing may be found."""
+    clock = Clock()
+    with clock:
+        verdict = batpak.verify(directory)
+    if not verdict.ok or verdict.events < count:
+        message = f"expected {count} events without a finding: {verdict}"
+        raise RuntimeError(message)
+    return clock.read(verdict.events)
+
+
 def threads_synced(directory: Path, count: int) -> Reading:
     """Append from sixteen threads; each receipt follows its sync."""
     return _fill(directory, count, work=_append_threads, durability="always")
@@ -198,10 +219,12 @@ WORKLOADS: Final = {
     "append-killed": append_killed,
     "append-sealing": append_sealing,
     "append-synced": append_synced,
+    "append-rooted": append_rooted,
     "append-signed": append_signed,
     "threads-synced": threads_synced,
     "batch": batch,
     "batch-signed": batch_signed,
     "open": open_store,
+    "verify": verify,
     "get": get,
 }

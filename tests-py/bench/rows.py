@@ -203,6 +203,20 @@ ROWS: Final = (
         Subject("ours", "batch-signed", "batpak signed batch", INTERVAL, cpu_bound=True),
         (Against(OURS_BATCH, "at least 0.8x"),),
     ),
+    Row(
+        "tree",
+        "append, buffered, and the root of the tree over all of it",
+        Unit.EVENTS_PER_S,
+        Subject("ours", "append-rooted", "batpak with the root", INTERVAL, cpu_bound=True),
+        (Against(OURS_APPEND, "at least 0.85x"),),
+    ),
+    Row(
+        "verify",
+        "verify the whole journal: content, chains, tree, indexes",
+        Unit.EVENTS_PER_S,
+        Subject("ours", "verify", "batpak", setup="append"),
+        goal="at least 1,000,000 events/s on two cores",
+    ),
     _open_row("open-clean", "open after a clean close", "at most 30 ms at 200,000 events", ""),
     _open_row("open-killed", "open after a kill", "at most 300 ms at 200,000 events", "-killed"),
     Row(

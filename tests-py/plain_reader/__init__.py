@@ -4,6 +4,7 @@ from .codec import DecodeError, Value, decode_value, to_tagged, to_tagged_json
 from .frame import Frontier, Head
 from .journal import read_journal, recovery, verify
 from .model import Event, Finding, Journal
+from .outside import key_problem, pin_problem
 from .receipt import Receipt, decode_receipt, decode_receipt_json, verify_receipt
 from .told import Told, ToldIndex, ToldRun
 
@@ -22,6 +23,8 @@ __all__ = [
     "decode_receipt",
     "decode_receipt_json",
     "decode_value",
+    "key_problem",
+    "pin_problem",
     "read_journal",
     "recovery",
     "to_tagged",

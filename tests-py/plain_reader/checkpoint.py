@@ -1,7 +1,6 @@
 """Section 18.1: checkpoints, which are signed notes."""
 
 import base64
-import binascii
 import re
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,6 +11,8 @@ from .codec import DecodeError, Reader
 
 CHECKPOINT = 4
 """The type of an entry."""
+MAX_NOTE = 65_536
+MAX_SIGNATURES = 64
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def origin_of(name: str, journal_id: bytes) -> str:
 def _base64(text: str) -> bytes:
     try:
         data = base64.b64decode(text, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise DecodeError("not base64") from error
     if base64.b64encode(data).decode() != text:
         raise DecodeError("base64 that is not canonical")
@@ -40,14 +41,18 @@ def _base64(text: str) -> bytes:
 
 def parse(note: str, offset: int) -> Checkpoint:
     text, blank, lines = note.rpartition("\n\n")
-    if not blank or re.search(r"[\x00-\x09\x0b-\x1f\x7f]", note) or (lines and not lines.endswith("\n")):
+    if not blank or re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", note) or (lines and not lines.endswith("\n")):
         raise DecodeError("not a signed note")
-    origin, size, root = (text.split("\n") + ["", "", ""])[:3]
-    if not origin or not re.fullmatch("0|[1-9][0-9]*", size) or len(_base64(root)) != 32:
+    if len(note.encode()) > MAX_NOTE or lines.count("\n") > MAX_SIGNATURES:
+        raise DecodeError("a note that is longer than any")
+    origin, size, root, *more = text.split("\n") + [""] * (2 - text.count("\n"))
+    if not re.fullmatch(r"[^\s+]+", origin) or not re.fullmatch("0|[1-9][0-9]{0,19}", size) or "" in more:
         raise DecodeError("not a checkpoint")
+    if int(size) >= 2**64 or len(_base64(root)) != 32:
+        raise DecodeError("not the size or the root of a checkpoint")
     signatures = []
     for line in lines.split("\n")[:-1]:
-        match = re.fullmatch(r"\u2014 ([^ +]+) ([^ ]+)", line)
+        match = re.fullmatch(r"\u2014 ([^\s+]+) ([^ ]+)", line)
         if match is None or len(_base64(match[2])) < 5:
             raise DecodeError("not a signature line")
         signatures.append((match[1], _base64(match[2])[:4], _base64(match[2])[4:]))

@@ -177,10 +177,17 @@ class Frontier:
     segment_offset: int
 
 
+def is_newer_frontier(data: bytes) -> bool:
+    """Whether a later version wrote it: everything fits but the version or the flags."""
+    whole = len(data) == 64 and data[:8] == b"batpakF1" and data[60:] == struct.pack("<I", crc32c(data[:60]))
+    return whole and data[8:12] != b"\1\0\0\0"
+
+
 def decode_frontier(data: bytes) -> Frontier:
     reader = Reader(data)
     _check_start(reader, b"batpakF1")
-    frontier = Frontier(reader.take(16), reader.fixed(8), reader.fixed(8), reader.fixed(8), reader.fixed(8))
+    journal_id, incarnation = reader.take(16), reader.within(1, 2**64 - 1, reader.fixed(8), "incarnation")
+    frontier = Frontier(journal_id, incarnation, reader.fixed(8), reader.fixed(8), reader.fixed(8))
     reader.take(4)
     reader.done()
     _check_crc(data, 60)

@@ -18,6 +18,7 @@ from .frame import (
     decode_head,
     decode_meta,
     decode_segment_header,
+    is_newer_frontier,
     read_entry,
     scan_segment,
 )
@@ -59,12 +60,17 @@ class _Verifier:
         self.segments: list[Segment] = []
         self.log = LogChecker(self.journal)
         self.report = self.journal.report
+        self.begun = True  # and not an unfinished creation
 
     def run(self) -> Journal:
         # The log is read last, because a running writer only ever makes it longer.
         frontier = _read(self.path / "frontier")
         checkpoints = _read(self.path / "checkpoints")
         self.read_segments()
+        events = sum(segment.scan.count() for segment in self.segments)
+        self.begun = frontier is not None or (self.path / "journal.meta").exists() or events > 1
+        if not self.begun:
+            self.journal.notes.append("an unfinished creation")
         self.read_frontier(frontier)
         self.read_checkpoints(checkpoints)
         self.decide()
@@ -112,6 +118,9 @@ class _Verifier:
         if data is None:
             self.journal.notes.append("frontier: missing")
             return
+        if is_newer_frontier(data):
+            self.report("completeness", "frontier", 8, None, "a later version wrote it")
+            return
         try:
             frontier = decode_frontier(data)
         except DecodeError as error:
@@ -120,11 +129,12 @@ class _Verifier:
         if frontier.journal_id == self.journal.journal_id:
             self.journal.frontier = frontier
         else:
-            self.report("order", "frontier", 12, None, "journal_id is another journal's")
+            self.journal.notes.append("frontier: of another journal")
 
     def read_checkpoints(self, data: bytes | None) -> None:
         if data is None:
-            self.journal.notes.append("checkpoints: missing")
+            if self.begun:
+                self.report("completeness", "checkpoints", None, None, "the file is missing")
             return
         try:
             if decode_checkpoints_header(data) != self.journal.journal_id:
@@ -264,6 +274,9 @@ class _Verifier:
             limit = revoked[at[-1]] if at else None
             if limit is None or (counting and counting[-1] <= limit):
                 counting.append(size)
+        self.journal.counting = max(counting, default=0)
+        self.journal.key_periods = self.log.keys
+        self.journal.lineages = self.log.lineages
         for number, limit in enumerate(revoked):
             if limit is not None:
                 covered = max((size for size in counting if size <= limit), default=0)
@@ -274,7 +287,8 @@ class _Verifier:
     def check_meta(self) -> None:
         data = _read(self.path / "journal.meta")
         if data is None:
-            self.journal.notes.append("journal.meta: missing")
+            if self.begun:
+                self.report("content", "journal.meta", None, 0, "the file is missing")
             return
         try:
             record = decode_meta(data)
@@ -290,7 +304,7 @@ class _Verifier:
             self.report("content", "journal.meta", 0, 0, "not a copy of event 0")
 
     def check_recovered(self) -> None:
-        """Only notes: the files are kept for people, and nothing depends on them."""
+        """Section 16: bytes that recovery set aside are still those that the log tells of."""
         for event in self.journal.events:
             value = event.value
             if event.kind != RECOVERED or not isinstance(value, dict) or not isinstance(value.get("file"), str):
@@ -298,7 +312,8 @@ class _Verifier:
             name = str(value["file"])
             data = _read(self.path / "recovered" / name) if "/" not in name and "\0" not in name else None
             if data is None or len(data) != value.get("bytes") or blake3(data) != value.get("digest"):
-                self.journal.notes.append(f"recovered/{name}: missing, or not what event {event.sequence} says")
+                message = f"recovered/{name} is missing, or not what event {event.sequence} says"
+                self.report("content", f"recovered/{name}", None, event.sequence, message)
 
     def check_indexes(self) -> None:
         bounds = {segment.first_sequence for segment in self.segments}

@@ -97,6 +97,12 @@ class LogChecker:
                 self.tree.append(event_hash)
         if first_sequence is None:
             first_sequence = self.expected - len(records)
+        if frame.synced_through > first_sequence:
+            message = "synced_through is more than the frame's first sequence"
+            self.report("content", segment.file, frame.offset, first_sequence, message)
+        if len(records) > 1 and any(begin >= first_sequence for begin, _ in self.lineages):
+            message = "a lineage event is not alone in its frame"
+            self.report("order", segment.file, frame.offset, first_sequence, message)
         self.check_signature(segment, frame, first_sequence, hashes, key_id, signature)
 
     def read_event(self, segment: Segment, frame: Frame, record: Record, event_hash: bytes) -> Event | None:
@@ -160,8 +166,6 @@ class LogChecker:
             report("event_id does not ascend")
         if last is not None and (event.hlc_wall_us, event.hlc_counter) <= (last.hlc_wall_us, last.hlc_counter):
             report("the HLC does not ascend")
-        if event.event_id.version != 7:
-            report("event_id is not a UUID of version 7")
         if int.from_bytes(event.event_id.bytes[:6], "big") != event.hlc_wall_us // 1000:
             report("the milliseconds of event_id are not the HLC's")
         link = Link(event.clock, event.prev_sequence, event.prev_hash)

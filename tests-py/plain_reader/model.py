@@ -44,6 +44,9 @@ class Journal:
     told: list[Told] = field(default_factory=list)  # of regenerable files
     frontier: Frontier | None = None
     keys: dict[bytes, bytes] = field(default_factory=dict)  # public keys by key_id, in the order they were named
+    key_periods: list[tuple[int, bytes]] = field(default_factory=list)  # each key with the sequence it signs from on
+    lineages: list[tuple[int, bytes]] = field(default_factory=list)  # those behind the first, with where each begins
+    counting: int = 0  # size of the greatest counting checkpoint (section 10)
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # worth knowing, and within what a crash may leave
     synced: int = 0  # D of section 13

@@ -57,17 +57,30 @@ def decode_receipt_json(text: str) -> Receipt:
             raise DecodeError(f"not {size} bytes in lower-case hex")
         return bytes.fromhex(value)
 
+    def whole(digits: str) -> int:
+        if not digits.isdigit():
+            raise DecodeError("a number is negative, or no whole one")
+        return int(digits)
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        if len(dict(pairs)) != len(pairs):
+            raise DecodeError("a member is there twice")
+        return dict(pairs)
+
     try:
-        members = json.loads(text)
+        members = json.loads(text, parse_int=whole, parse_float=whole, parse_constant=whole, object_pairs_hook=once)
+        if not all(type(members[name]) is int for name in ("first_sequence", "count")):
+            raise DecodeError("a place is no number")
         header_bytes = hexadecimal(members["header"], len(members["header"]) // 2)
         path = [hexadecimal(sibling, 32) for sibling in members["path"]]
         pair = None
         if members["signature"] is not None or members["key_id"] is not None:
             pair = hexadecimal(members["key_id"], 32) + hexadecimal(members["signature"], 64)
         receipt = _make(header_bytes, members["first_sequence"], members["count"], path, pair)
-        if receipt_members(receipt) != members:
+        # As text, because to Python 1, 1.0 and True are equal.
+        if json.dumps(receipt_members(receipt), sort_keys=True) != json.dumps(members, sort_keys=True):
             raise DecodeError("members contradict the header")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DecodeError(f"not a receipt: {error}") from None
     return receipt
 

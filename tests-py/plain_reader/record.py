@@ -83,12 +83,16 @@ def decode_header(data: bytes) -> Header:
     sequence = reader.varint()
     event_id = UUID(bytes=reader.take(16))
     clock = reader.varint()
-    hlc_wall_us = reader.varint()
+    hlc_wall_us = reader.within(0, 2**48 * 1000 - 1, reader.varint(), "hlc_wall_us")
     hlc_counter = reader.within(0, 2**32 - 1, reader.varint(), "hlc_counter")
     skew_us = reader.zigzag()
     prev_sequence = reader.option(reader.varint)
     prev_hash = reader.take(32)
     reader.done()
+    if event_id.bytes[6] >> 4 != 7 or event_id.bytes[8] >> 6 != 2:
+        raise DecodeError("event_id is not a UUID of version 7")
+    if not (clock == 0) == (prev_sequence is None) == (prev_hash == bytes(32)):
+        raise DecodeError("the previous event does not fit the clock")
     return Header(
         header_version, journal_id, entity, scope, kind, payload_version, encoding, correlation_id, causation_id,
         idempotency_key, metadata, payload_commitment, promise, sequence, event_id, clock, hlc_wall_us, hlc_counter,

@@ -166,9 +166,9 @@ fn a_fork_and_its_source_go_on_side_by_side() {
         // While the source is open for writing: what is synced of it is copied.
         let durable = store.durable().expect("durable");
         let from: Arc<dyn Storage> = Arc::new(source.clone());
-        fork::copy(&from, &target).expect("copy");
-        assert!(fork::copy(&from, &target).is_err(), "not twice to one place");
         let copied = departing(Cause::Fork, None, pinned(&pins, base.clone()));
+        fork::copy(&from, &target, &copied).expect("copy");
+        assert!(fork::copy(&from, &target, &copied).is_err(), "not twice to one place");
         let other = open(&target, copied).expect("open the copy");
         let [begun] = other.lineages().expect("lineages").try_into().expect("one");
         assert_eq!((begun.from, begun.cause, begun.abandoned), (durable, Cause::Fork, None));
@@ -201,10 +201,16 @@ fn a_copy_of_a_journal_with_what_recovery_set_aside_is_whole() {
     file.write_at(b"torn", end).expect("write");
     open(&source, signed()).expect("recovered").close().expect("close");
     let target = MemoryStorage::new();
-    fork::copy(&(Arc::new(source) as Arc<dyn Storage>), &target).expect("copy");
+    let source: Arc<dyn Storage> = Arc::new(source);
+    let refused = fork::copy(&source, &target, &config());
+    assert!(matches!(refused, Err(Error::KeyRequired { .. })), "{refused:?}");
+    assert!(target.export().is_empty(), "nothing is copied for whoever cannot go on with it");
+    fork::copy(&source, &target, &signed()).expect("copy");
     assert_eq!(codes(&verify_closed(&target).expect("verify")), Vec::<&str>::new());
     let empty: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
-    assert!(fork::copy(&empty, &MemoryStorage::new()).is_err(), "nothing to copy");
+    assert!(fork::copy(&empty, &MemoryStorage::new(), &config()).is_err(), "nothing to copy");
+    let nothing = open(&MemoryStorage::new(), restored(config())).map(drop);
+    assert!(matches!(nothing, Err(Error::NotAJournal { .. })), "{nothing:?}");
 }
 
 /// Another lineage is synced before anybody is told of it; a crash before leaves the old one.

@@ -9,7 +9,6 @@ from batpak import _batpak
 from batpak._drill.attack import attack
 from batpak._drill.codec import Signer
 from batpak._drill.forging import Frame, read_log, write_log
-from batpak._drill.scene import NotTriedError
 from batpak._keys import SigningKey
 
 if TYPE_CHECKING:
@@ -192,18 +191,9 @@ def _delete_entity(scene: Scene) -> list[Catch]:
     return _forged(scene, change)
 
 
-def _place_to_cut(scene: Scene) -> int:
-    """The end of a frame, with stated events behind it."""
-    ends = [frame.records[0].sequence for frame in scene.log.frames()]
-    below = [end for end in ends if 0 < end < scene.limit]
-    if not below:
-        raise NotTriedError("there is no event behind the first frame")
-    return below[-1]
-
-
 @attack("cut tail", "cuts the log at the end of a frame, and no other file", powers="write", caught_by=("journal",))
 def _cut(scene: Scene) -> list[Catch]:
-    directory, size = scene.copy(), _place_to_cut(scene)
+    directory, size = scene.copy(), scene.place_to_cut()
     for path, segment in zip(sorted((directory / "segments").glob("*.log")), scene.log.segments, strict=True):
         cut = [frame.offset for frame in segment.frames if frame.records[0].sequence >= size]
         if cut and cut[0] == segment.frames[0].offset:
@@ -222,7 +212,7 @@ def _cut(scene: Scene) -> list[Catch]:
 )
 def _cut_and_fit(scene: Scene) -> list[Catch]:
     directory, log = scene.copy(), scene.log.copy()
-    log.cut(_place_to_cut(scene))
+    log.cut(scene.place_to_cut())
     write_log(directory, log)
     return scene.judged(directory)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 import batpak
-from batpak._drill import on_proofs, on_the_files, on_the_log
+from batpak._drill import on_proofs, on_the_files, on_the_keys, on_the_log
 from batpak._drill.attack import ATTACKS, Attack
 from batpak._drill.scene import NotTriedError, Scene
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from batpak._keys import PublicKey, SigningKey
     from batpak._verification import Verification
 
-TABLES: Final = (on_the_log, on_the_files, on_proofs)
+TABLES: Final = (on_the_log, on_the_keys, on_the_files, on_proofs)
 """The modules whose import fills ``ATTACKS``, in the order in which their attacks are performed."""
 
 # Whoever reads beside a running writer reads these first.

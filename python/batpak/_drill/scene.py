@@ -122,6 +122,14 @@ class Scene:
                 return record, targets[-1]
         raise NotTriedError("there are not two entities with events that are stated")
 
+    def place_to_cut(self) -> int:
+        """The end of a frame, with stated events behind it."""
+        ends = [frame.records[0].sequence for frame in self.log.frames()]
+        below = [end for end in ends if 0 < end < self.limit]
+        if not below:
+            raise NotTriedError("there is no event behind the first frame")
+        return below[-1]
+
     def require_checkpoint(self) -> batpak.Checkpoint:
         """The last checkpoint."""
         if not self.checkpoints:

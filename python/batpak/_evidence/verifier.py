@@ -24,7 +24,6 @@ import sys
 import uuid
 from contextlib import suppress
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -36,7 +35,9 @@ MAX_MANIFEST = 64 << 20
 MAX_KEY_FILE = 1 << 20
 MAX_FINDINGS = 100
 LINEAGE = 0x0007
-MAX_SIGNATURES = 100
+MAX_NUMBER = 2**64 - 1
+MAX_NOTE = 65_536
+MAX_SIGNATURES = 64
 MAX_PATH = 64
 AXES = ("content", "order", "completeness", "anchors", "signatures")
 RUNGS = ("checksummed", "chained", "signed checkpoint")
@@ -305,9 +306,13 @@ def included(event_hash: bytes, sequence: int, path: Sequence[bytes], size: int,
 
 def consistent(old_size: int, old_root: bytes, size: int, root: bytes, path: Sequence[bytes]) -> bool:
     """Whether a tree goes on from an older one: RFC 9162 section 2.1.4.2."""
+    if old_size == 0 and old_root != hashlib.sha256(b"").digest():
+        return False
     if old_size == size:
         return not path and old_root == root
-    if not 0 < old_size < size or not path:
+    if old_size == 0:
+        return not path
+    if old_size > size or not path:
         return False
     nodes = list(path) if old_size & (old_size - 1) else [old_root, *path]
     first, last = old_size - 1, size - 1
@@ -345,7 +350,7 @@ def _base64(text: object) -> bytes:
 
 
 def _number(digits: str) -> int:
-    if re.fullmatch("0|[1-9][0-9]{0,19}", digits) is None:
+    if re.fullmatch("0|[1-9][0-9]{0,19}", digits) is None or int(digits) > MAX_NUMBER:
         raise Invalid("a number is negative, too large or not canonical")
     return int(digits)
 
@@ -462,26 +467,31 @@ class Checkpoint(NamedTuple):
 
 def read_checkpoint(note: bytes) -> Checkpoint:
     """A checkpoint from its note; raises ``ValueError``."""
-    lines = [line.decode() for line in islice(_lines(note), 5 + MAX_SIGNATURES)]
-    if len(lines) < 4 or lines[3] != "" or len(lines) > 4 + MAX_SIGNATURES:
-        raise Invalid("a checkpoint is three lines, an empty one, and signature lines")
-    origin, name = lines[0], lines[0][:-37]
+    if len(note) > MAX_NOTE:
+        raise Invalid("a checkpoint is longer than 65,536 bytes")
+    lines = [line.decode() for line in _lines(note)]
+    if "" not in lines or any(_is_control(each) for line in lines for each in line):
+        raise Invalid("a checkpoint is three lines or more, an empty one, and signature lines")
+    text, behind = lines[: lines.index("")], lines[lines.index("") + 1 :]
+    if len(text) < 3 or len(behind) > MAX_SIGNATURES:
+        raise Invalid("a checkpoint has less than three lines, or more than 64 signatures")
+    origin, name = text[0], text[0][:-37]
     uuid_like = re.fullmatch("/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", origin[-37:])
     if uuid_like is None or not _is_name(name) or len(name.encode()) > 255:
         raise Invalid("the origin of a checkpoint is not name/journal id")
-    size, root = _number(lines[1]), _base64(lines[2])
-    if not 0 < size < 1 << 64 or len(root) != 32:
-        raise Invalid("the size or the root of a checkpoint is none")
+    size, root = _number(text[1]), _base64(text[2])
+    if len(root) != 32:
+        raise Invalid("the root of a checkpoint is none")
     signatures = []
-    for line in lines[4:]:
+    for line in behind:
         parts = line.split(" ")
         if len(parts) != 3 or parts[0] != "\u2014" or not _is_name(parts[1]):
             raise Invalid("a signature line is not a dash, a name and base64")
         decoded = _base64(parts[2])
-        if len(decoded) < 5 or (parts[1] == origin and len(decoded) != 68):
+        if len(decoded) < 5:
             raise Invalid("a signature has not the length of one")
         signatures.append((parts[1], decoded[:4], decoded[4:]))
-    return Checkpoint(origin, size, root, "".join(f"{line}\n" for line in lines[:3]).encode(), signatures)
+    return Checkpoint(origin, size, root, "".join(f"{line}\n" for line in text).encode(), signatures)
 
 
 # -- the container -----------------------------------------------------------------------------------------------------
@@ -520,18 +530,22 @@ def _member(body: memoryview, directory: bytes, at: int, place: int) -> tuple[st
     """One member by its entry in the directory; it must begin where the one before it ends."""
     if len(directory) - at < _CENTRAL.size:
         raise Invalid("the directory of the ZIP file is too short")
-    sign, _, *common, name_length, extra, comment, disk, _, _, offset = _CENTRAL.unpack_from(directory, at)
+    sign, _, _, *common, name_length, extra, comment, disk, _, _, offset = _CENTRAL.unpack_from(directory, at)
     at += _CENTRAL.size
     name = directory[at : at + name_length]
     if sign != b"PK\x01\x02" or len(name) != name_length or (extra, comment, disk) != (0, 0, 0):
         raise Invalid("an entry of the ZIP directory is damaged, or has what no bundle has")
     if offset != place or len(body) - place < _LOCAL.size:
         raise Invalid("the members of the ZIP file do not follow one another")
-    here = _LOCAL.unpack_from(body, place)
+    local_sign, _, *here, local_name_length, local_extra = _LOCAL.unpack_from(body, place)
     place += _LOCAL.size
-    if here != (b"PK\x03\x04", *common, name_length, 0) or body[place : place + name_length] != name:
+    # The version that is needed, and the time, mean nothing here.
+    flags, method, _, _, crc, stored, length = common
+    facts = (b"PK\x03\x04", flags, method, crc, stored, length, name_length, 0)
+    if facts != (local_sign, here[0], here[1], *here[4:], local_name_length, local_extra):
         raise Invalid("a member of the ZIP file and its directory disagree")
-    _, flags, method, _, _, crc, stored, length = common
+    if body[place : place + name_length] != name:
+        raise Invalid("a member of the ZIP file and its directory name different things")
     if (flags, method) != (0, 0) or stored != length:
         raise Invalid("a member of the ZIP file is packed or encrypted")
     place += name_length
@@ -635,9 +649,11 @@ def read_bundle(data: bytes) -> Bundle:
     manifest = _manifest(members.pop("manifest.json"), members)
     members["README.txt"].decode()
     checkpoint = read_checkpoint(members["checkpoint"])
+    if checkpoint.size == 0:
+        raise Invalid("the checkpoint is of nothing")
     if (checkpoint.origin, checkpoint.size) != (manifest["origin"], manifest["size"]):
         raise Invalid("the checkpoint has not the origin and the size that the manifest says")
-    keys = [read_key(line.decode()) for line in _lines(members["keys"])]
+    keys = [_key(line.decode()) for line in _lines(members["keys"])]
     if any(key.name != checkpoint.origin for key in keys):
         raise Invalid("a key is not of the journal")
     numbers = manifest["events"], manifest["payloads"]
@@ -752,6 +768,10 @@ def read_header(data: bytes) -> Header:
         raise Invalid("bytes are left over")
     if event_id[6] >> 4 != 7 or event_id[8] >> 6 != 2:
         raise Invalid("its id is not a UUID of version 7")
+    if (clock == 0) != (prev_sequence is None):
+        raise Invalid("it names a previous event of its entity at clock 0, or none at a later clock")
+    if (clock == 0) != (prev_hash == bytes(32)):
+        raise Invalid("the hash of the previous event of its entity is zero at a later clock, or none at clock 0")
     parent = metadata.get("parent_id", "") if (kind, entity) == (LINEAGE, "batpak") else ""
     ends = parent if re.fullmatch("[0-9a-f]{32}", parent) else None
     return Header(journal_id, entity, commitment, sequence, event_id, clock, hlc, prev_sequence, prev_hash, ends)
@@ -897,12 +917,12 @@ class _Order:
         if header.clock <= clock:
             return False
         if header.clock == 0:
-            return header.prev_sequence is None and header.prev_hash == bytes(32)
+            return True
         if header.prev_sequence is None or not sequence <= header.prev_sequence < header.sequence:
             return False
         named = self.hashes.get(header.prev_sequence)
         if named is None:
-            return header.clock - 1 != clock and header.prev_hash != bytes(32)
+            return header.clock - 1 != clock
         return named == (header.entity, header.clock - 1, header.prev_hash)
 
 

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::config::Config;
 use crate::create::{Found, find};
 use crate::error::{Error, Result};
 use crate::heads::{self, HeadWriter};
 use crate::load::{Loaded, Loading, load};
 use crate::meta;
+use crate::open::check_key;
 use crate::segment;
 use crate::storage::{Mode, Storage, StorageFile, missing_is_none, read_all, write_whole};
 
@@ -16,8 +18,8 @@ const CHUNK_BYTES: u64 = 1024 * 1024;
 const RECOVERED: &str = "recovered";
 
 /// Copies what is synced of a journal, which may be open for writing meanwhile, to an empty place. The copy is whole once `journal.meta` is
-/// there, which comes last. It still is the same lineage: whoever opens it for writing must begin another.
-pub fn copy(source: &Arc<dyn Storage>, target: &dyn Storage) -> Result<()> {
+/// there, which comes last. It still is the same lineage: it is to be opened with this configuration, which begins another.
+pub fn copy(source: &Arc<dyn Storage>, target: &dyn Storage, config: &Config) -> Result<()> {
     if find(source.as_ref())? == Found::Nothing {
         let reason = "there is no journal here".to_owned();
         return Err(Error::NotAJournal { path: source.describe(""), reason });
@@ -27,6 +29,7 @@ pub fn copy(source: &Arc<dyn Storage>, target: &dyn Storage) -> Result<()> {
         return Err(Error::NotAJournal { path: target.describe(""), reason });
     }
     let loaded = load(source, &Loading { mode: Mode::Read, keys: None })?;
+    check_key(config, &loaded.substrate, false)?;
     let (size, last) = synced_end(source.as_ref(), &loaded)?;
     target.create_directory("")?;
     target.create_directory(segment::DIRECTORY)?;

@@ -53,7 +53,7 @@ impl Frontier {
         let mut numbers = rest.chunks_exact(8).filter_map(|n| n.first_chunk::<8>()).map(|n| u64::from_le_bytes(*n));
         Some(Self {
             journal_id: *journal_id,
-            incarnation: numbers.next()?,
+            incarnation: numbers.next().filter(|incarnation| *incarnation > 0)?,
             synced_through: numbers.next()?,
             segment_first_sequence: numbers.next()?,
             segment_offset: numbers.next()?,

@@ -14,6 +14,9 @@ use crate::wire::{Reader, put_bytes, put_option_id, put_varint, put_zigzag};
 /// The layout and the hash functions of this version.
 pub const HEADER_VERSION: u8 = 1;
 
+/// The milliseconds of an id have 48 bits.
+const WALL_US_MAX: u64 = (1 << 48) * 1000 - 1;
+
 /// How the payload is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
@@ -253,13 +256,13 @@ fn stamp(reader: &mut Reader<'_>) -> Result<Stamp> {
         return Err(reader.error("an event id that is not a UUIDv7"));
     }
     let clock = reader.varint()?;
-    let wall_us = reader.varint()?;
+    let wall_us = reader.varint_at_most(WALL_US_MAX)?;
     let counter = reader.varint_at_most(u64::from(u32::MAX))?;
     let counter = u32::try_from(counter).map_err(|_| reader.error("a number out of range"))?;
     let skew_us = reader.zigzag()?;
     let previous_sequence = if reader.option()? { Some(reader.varint()?) } else { None };
     let previous_hash: Hash = reader.array()?;
-    if previous_sequence.is_none() != (clock == 0) || (clock == 0 && previous_hash != NO_HASH) {
+    if previous_sequence.is_none() != (clock == 0) || (clock == 0) != (previous_hash == NO_HASH) {
         return Err(reader.error("a link to a previous event that does not fit the clock"));
     }
     Ok(Stamp {

@@ -157,8 +157,10 @@ impl Indexer {
         let base = index.base_of(tail);
         let base = base.as_ref().and_then(|base| base.sealed());
         let made_from = match base {
-            Some(base) => base.with(|layout| content(Some(layout), tail, &keys))?,
-            None => content(None, tail, &keys).ok_or(Error::EventNotFound { reference: span.first.to_string() })?,
+            Some(base) => base.with(|layout| content(Some(layout), tail, &keys, None))?,
+            None => {
+                content(None, tail, &keys, None).ok_or(Error::EventNotFound { reference: span.first.to_string() })?
+            }
         };
         let before = base.map(Sealed::entry);
         let steering = before.map_or(&[][..], |entry| &entry.steering).iter().chain(tail.steering());

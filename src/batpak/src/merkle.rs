@@ -39,11 +39,17 @@ impl Tree {
 
     /// Adds the next 2^`height` events by their root; the size must be a multiple of as many.
     pub fn push_perfect(&mut self, height: u32, root: Hash) {
+        self.push_seen(height, root, |_, _| ());
+    }
+
+    /// The same; `completed` is given the height and root of each larger perfect subtree that is complete by it, lowest first.
+    pub fn push_seen(&mut self, height: u32, root: Hash, mut completed: impl FnMut(u32, &Hash)) {
         let mut carried = root;
         // Each one bit from there on is a perfect subtree that the new one completes.
-        for _ in 0..(self.size >> height).trailing_ones() {
+        for above in 1..=(self.size >> height).trailing_ones() {
             if let Some(left) = self.peaks.pop() {
                 carried = node(&left, &carried);
+                completed(height + above, &carried);
             }
         }
         self.peaks.push(carried);
@@ -176,11 +182,14 @@ pub fn fold(children: &[Hash]) -> Hash {
 #[must_use]
 pub fn is_consistent(old: (u64, &Hash), new: (u64, &Hash), path: &[Hash]) -> bool {
     let ((old_size, old_root), (new_size, new_root)) = (old, new);
+    if old_size == 0 && *old_root != Tree::default().root() {
+        return false;
+    }
     if old_size == new_size {
         return path.is_empty() && old_root == new_root;
     }
     if old_size == 0 {
-        return path.is_empty() && *old_root == Tree::default().root();
+        return path.is_empty();
     }
     if old_size > new_size {
         return false;

@@ -51,7 +51,9 @@ impl Store {
         let begun = Instant::now();
         config.check()?;
         let found = find(storage.as_ref())?;
-        if found == Found::Nothing && (config.read_only || !config.create) {
+        // A history that goes on must be there.
+        let needed = config.read_only || !config.create || config.departure.is_some();
+        if found == Found::Nothing && needed {
             return Err(Error::NotAJournal {
                 path: storage.describe(""),
                 reason: "there is no journal here; open it for writing with create=True, or run `batpak init`"
@@ -340,7 +342,7 @@ fn say(inner: &Inner, says: &[SystemEvent]) -> Result<()> {
 }
 
 /// Whether this open brings the journal's first key; an error if it brings the wrong one.
-fn check_key(config: &Config, substrate: &Substrate, created: bool) -> Result<bool> {
+pub(crate) fn check_key(config: &Config, substrate: &Substrate, created: bool) -> Result<bool> {
     let given = config.signer.as_ref().map(|key| key.public().key_id());
     match (substrate.key(), given) {
         (None, Some(_)) if !created && !config.adopt_key => Err(Error::KeyNotInJournal),

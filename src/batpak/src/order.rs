@@ -17,14 +17,6 @@ pub enum Previous<'a> {
     Before(u64),
 }
 
-impl<'a> Previous<'a> {
-    /// What is known when the whole journal is read.
-    #[must_use]
-    pub fn of(head: Option<&'a EntityHead>) -> Self {
-        head.map_or(Self::None, Self::Head)
-    }
-}
-
 /// What the next event must follow.
 #[derive(Clone, Debug)]
 pub struct Order {

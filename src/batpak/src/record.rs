@@ -1,10 +1,10 @@
 //! One event as it lies in a frame: the permanent header, then what may one day be erased (FORMAT.md section 5).
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::hash::{Hash, event_hash, payload_commitment};
 use crate::header::{Encoding, Header};
 use crate::limits::{PAYLOAD_BYTES_MAX, PRIVATE_BYTES_MAX};
-use crate::value;
+use crate::value::{self, Decoder, Token};
 use crate::wire::{Reader, put_bytes};
 
 const PAYLOAD_PRESENT: u8 = 1;
@@ -99,6 +99,10 @@ impl<'a> Record<'a> {
         }
         if !self.private.is_empty() {
             value::validate(self.private)?;
+            if !matches!(Decoder::new(self.private).next(), Ok(Token::Map(_))) {
+                let reason = "private metadata that is not a map";
+                return Err(Error::InvalidEncoding { what: "record", offset: 0, reason });
+            }
         }
         Ok(())
     }

@@ -39,7 +39,7 @@ impl Replay {
         for (offset, length, record) in body.records {
             let sequence = self.order.next_sequence;
             let at = frame_at + offset;
-            self.record(&record, at, length).map_err(|flaw| match flaw {
+            self.record(&record, at, length, header.count == 1).map_err(|flaw| match flaw {
                 Flaw::Encoding(error) => so(at, sequence, &error),
                 Flaw::Order(reason) => Error::Damaged {
                     file: name.to_owned(),
@@ -53,8 +53,11 @@ impl Replay {
         Ok(())
     }
 
-    fn record(&mut self, record: &Record<'_>, offset: u64, length: u32) -> std::result::Result<(), Flaw> {
+    fn record(&mut self, record: &Record<'_>, offset: u64, length: u32, alone: bool) -> std::result::Result<(), Flaw> {
         let header = Header::decode(record.header).map_err(Flaw::Encoding)?;
+        if header.kind == Kind::LINEAGE && !alone {
+            return Err(Flaw::Order("a lineage begins in one frame with other events"));
+        }
         let head = self.tail.entity_head(header.entity);
         let first = self.order_begins();
         let previous = head.as_ref().map_or(Previous::Before(first), Previous::Head);

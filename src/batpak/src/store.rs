@@ -326,7 +326,12 @@ impl Store {
     pub fn verify(&self, interrupted: &dyn Fn() -> bool) -> Result<Verification> {
         let inner = self.usable()?;
         let events = inner.index.len();
-        let against = verify::Against { limit: Some(events), pins: inner.config.pins.as_deref(), ..Default::default() };
+        let against = verify::Against {
+            limit: Some(events),
+            pins: inner.config.pins.as_deref(),
+            alone: !inner.config.background,
+            ..Default::default()
+        };
         verify::journal(inner.storage.as_ref(), against, interrupted)
     }
 

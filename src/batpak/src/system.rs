@@ -66,17 +66,28 @@ fn count(number: u64) -> Value {
     Value::Int(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
+fn algorithms() -> Value {
+    let text = |text: &str| Value::Text(text.to_owned());
+    Value::map([("content", text("blake3")), ("tree", text("rfc6962-sha256")), ("signature", text("ed25519"))])
+}
+
+fn format_version() -> Value {
+    Value::Int(i64::from(FORMAT_VERSION))
+}
+
+const fn key_policy(signed: bool) -> &'static str {
+    if signed { "signed" } else { "unsigned" }
+}
+
 /// Sequence 0.
 #[must_use]
 pub fn created(journal_id: &[u8; 16], name: &str, key: Option<&PublicKey>) -> SystemEvent {
     let text = |text: &str| Value::Text(text.to_owned());
-    let algorithms =
-        Value::map([("content", text("blake3")), ("tree", text("rfc6962-sha256")), ("signature", text("ed25519"))]);
     let payload = Value::map([
-        ("algorithms", algorithms),
-        ("format_version", Value::Int(i64::from(FORMAT_VERSION))),
+        ("algorithms", algorithms()),
+        ("format_version", format_version()),
         ("journal_id", Value::Bytes(journal_id.to_vec())),
-        ("key_policy", text(if key.is_some() { "signed" } else { "unsigned" })),
+        ("key_policy", text(key_policy(key.is_some()))),
         ("name", text(name)),
         ("public_key", optional_key(key)),
     ]);
@@ -289,7 +300,7 @@ impl Substrate {
         let value = Value::decode(payload)?;
         match kind {
             Kind::CREATED => {
-                value.get("name").and_then(Value::as_text).unwrap_or_default().clone_into(&mut self.name);
+                self.accept_creation(&value)?;
                 if value.get("journal_id").and_then(Value::as_bytes) != Some(journal_id.as_slice()) {
                     return Err(nonsense("`created` names another journal"));
                 }
@@ -327,9 +338,28 @@ impl Substrate {
         }
     }
 
+    /// What `created` says of the format must be what this version reads.
+    fn accept_creation(&mut self, said: &Value) -> Result<()> {
+        let text = |name| said.get(name).and_then(Value::as_text);
+        if said.get("algorithms") != Some(&algorithms()) || said.get("format_version") != Some(&format_version()) {
+            return Err(nonsense("`created` names other algorithms, or another format"));
+        }
+        let has_key = said.get("public_key").is_some_and(|key| *key != Value::Null);
+        if text("key_policy") != Some(key_policy(has_key)) {
+            return Err(nonsense("`created` has a key policy that does not fit its key"));
+        }
+        let name = text("name").ok_or_else(|| nonsense("`created` does not name the journal"))?;
+        check_name(name).map_err(|_| nonsense("`created` has a name that cannot be"))?;
+        name.clone_into(&mut self.name);
+        Ok(())
+    }
+
     fn accept_key(&mut self, from: u64, said: &Value) -> Result<()> {
         let bytes = said.get("public_key").and_then(Value::as_bytes).and_then(|bytes| bytes.try_into().ok());
         let key = PublicKey::from_bytes(bytes.ok_or_else(|| nonsense("a public key that is not 32 bytes"))?)?;
+        if said.get("key_id").and_then(Value::as_bytes).is_some_and(|id| *id != key.key_id()) {
+            return Err(unproved("a key comes with the id of another one"));
+        }
         if self.period_of(&key.key_id()).is_some() {
             return Err(unproved("a key comes a second time"));
         }

@@ -40,7 +40,7 @@ mod _batpak {
     #[pymodule_export]
     use super::keys::{ExternalSigner, PublicKey, SigningKey};
     #[pymodule_export]
-    use super::lineage::{copy_journal, depart};
+    use super::lineage::depart;
     #[pymodule_export]
     use super::names::{Coordinate, Kind};
     #[pymodule_export]

@@ -39,21 +39,22 @@ pub fn shown<'py>(py: Python<'py>, begun: Lineage) -> PyResult<Begun<'py>> {
     Ok((ids, begun.from, root, begun.cause == Cause::Fork, given_up, begun.actor, begun.reason))
 }
 
-/// Begins another lineage in the journal at a place, as an accepted restore or as a fork; returns the receipt of the event that says so.
+/// Begins another lineage in the journal at a place, as an accepted restore or, in a copy of the journal at `source`, as a fork; returns the
+/// receipt of the event that says so.
 #[pyfunction]
-#[pyo3(signature = (path, *, signing_key, pins, forked, actor, reason, abandoned))]
-#[expect(clippy::too_many_arguments, reason = "they are the arguments of accept_restore")]
+#[pyo3(signature = (path, *, source, signing_key, pins, actor, reason, abandoned))]
+#[expect(clippy::too_many_arguments, reason = "they are the arguments of accept_restore and fork")]
 pub fn depart<'py>(
     py: Python<'py>,
     #[pyo3(from_py_with = place_of)] path: Place,
+    #[pyo3(from_py_with = optional_place)] source: Option<Place>,
     signing_key: Option<AnySigner<'_>>,
     pins: Option<PathBuf>,
-    forked: bool,
     actor: String,
     reason: String,
     abandoned: Option<(u64, [u8; 32])>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let cause = if forked { Cause::Fork } else { Cause::Restore };
+    let cause = if source.is_some() { Cause::Fork } else { Cause::Restore };
     let config = Config {
         create: false,
         signer: signing_key.map(|key| key.signer()),
@@ -64,6 +65,9 @@ pub fn depart<'py>(
         ..Config::default()
     };
     let stored = detached(py, || {
+        if let Some(source) = source {
+            fork::copy(&source.storage, path.storage.as_ref(), &config)?;
+        }
         let store = Store::open_with(path.storage, path.clock, config)?;
         let begun = store.lineages()?.last().map_or(0, |begun| begun.from);
         let stored = store.receipt_of(begun)?;
@@ -72,12 +76,6 @@ pub fn depart<'py>(
     of_frame(py, &Named::new(py, stored.frame.journal_id)?, &stored.frame, stored.index)
 }
 
-/// Copies what is synced of a journal to an empty place. Whoever goes on there begins another lineage first.
-#[pyfunction]
-pub fn copy_journal(
-    py: Python<'_>,
-    #[pyo3(from_py_with = place_of)] source: Place,
-    #[pyo3(from_py_with = place_of)] target: Place,
-) -> PyResult<()> {
-    detached(py, || fork::copy(&source.storage, target.storage.as_ref()))
+fn optional_place(value: &Bound<'_, PyAny>) -> PyResult<Option<Place>> {
+    if value.is_none() { Ok(None) } else { place_of(value).map(Some) }
 }

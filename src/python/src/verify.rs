@@ -84,6 +84,7 @@ pub fn verify_directory<'py>(
         limit: None,
         public_key: public_key.map(|key| &key.core),
         pins: pins.as_ref().map(|pins| pins as &dyn Storage),
+        alone: !path.background,
     };
     let result = detached(py, || batpak_core::verify::directory(path.storage.as_ref(), against, &|| signals.came()));
     verdict(py, &signals.settle(result)?)

@@ -103,9 +103,10 @@ fn numbers_of(set: &Set) -> Vec<u32> {
     }
 }
 
-/// The content for the events of `base`, if there are any, and those of `tail`, which follow them in the same segment.
+/// The content for the events of `base`, if there are any, and those of `tail`, which follow them in the same segment. Whoever knows the
+/// kept nodes of the tree over them (`merkle::nodes`) spares it.
 #[must_use]
-pub fn content(base: Option<&Layout>, tail: &Tail, keys: &[String]) -> Option<Vec<u8>> {
+pub fn content(base: Option<&Layout>, tail: &Tail, keys: &[String], nodes: Option<&[Vec<Hash>]>) -> Option<Vec<u8>> {
     let span = tail.span();
     let before = base.map_or(0, |base| base.span.count);
     let count = before + span.count;
@@ -151,12 +152,12 @@ pub fn content(base: Option<&Layout>, tail: &Tail, keys: &[String]) -> Option<Ve
     }
     out.extend_from_slice(&table);
     out.extend_from_slice(&names);
-    columns(&mut out, base, tail)?;
+    columns(&mut out, base, tail, nodes)?;
     out.extend_from_slice(&dictionaries);
     Some(out)
 }
 
-fn columns(out: &mut Vec<u8>, base: Option<&Layout>, tail: &Tail) -> Option<()> {
+fn columns(out: &mut Vec<u8>, base: Option<&Layout>, tail: &Tail, nodes: Option<&[Vec<Hash>]>) -> Option<()> {
     let copied = |from: fn(&Layout) -> usize, bytes: usize| match base {
         Some(base) => base.file.get(from(base)..from(base) + base.span.count as usize * bytes),
         None => Some(&[][..]),
@@ -175,7 +176,10 @@ fn columns(out: &mut Vec<u8>, base: Option<&Layout>, tail: &Tail) -> Option<()> 
     let mut hashes = base.map_or_else(|| Some(Vec::new()), |base| base.hashes(0, base.span.count as usize))?;
     hashes.extend(tail.hashes(0, numbers.len()).ok()?);
     out.extend(hashes.iter().flatten());
-    out.extend(merkle::nodes(tail.span().segment, &hashes).iter().flatten().flatten());
+    match nodes {
+        Some(nodes) => out.extend(nodes.iter().flatten().flatten()),
+        None => out.extend(merkle::nodes(tail.span().segment, &hashes).iter().flatten().flatten()),
+    }
     Some(())
 }
 

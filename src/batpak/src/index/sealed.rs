@@ -102,7 +102,7 @@ impl Sealed {
             return Ok(Arc::clone(layout));
         }
         let tail = replay::segment(self.home.storage.as_ref(), &self.entry.span, &self.entry.keys)?;
-        let content = layout::content(None, &tail, &self.entry.keys);
+        let content = layout::content(None, &tail, &self.entry.keys, None);
         let content = content.ok_or_else(|| self.damaged("the log does not hold what its index must know"))?;
         if cache::made(&self.home.journal_id, &content)? != self.entry.made {
             return Err(self.damaged("the log is not the one that was indexed when the segment was sealed"));

@@ -45,20 +45,27 @@ pub struct Entry<'a> {
 struct Terms {
     places: HashMap<Box<[u8]>, u32>,
     lists: Vec<Vec<u32>>,
+    /// The last one, which as a rule is the next one, too.
+    last: Option<(Box<[u8]>, usize)>,
 }
 
 impl Terms {
     /// Adds the next event; returns the place of its term.
     fn add(&mut self, term: &[u8], number: u32) -> usize {
-        if let Some(place) = self.places.get(term) {
-            if let Some(list) = self.lists.get_mut(*place as usize) {
+        let known = match &self.last {
+            Some((last, place)) if **last == *term => Some(*place),
+            _ => self.places.get(term).map(|place| *place as usize),
+        };
+        if let Some(place) = known {
+            if let Some(list) = self.lists.get_mut(place) {
                 list.push(number);
             }
-            return *place as usize;
+            return place;
         }
         let place = self.lists.len();
         self.places.insert(term.into(), u32::try_from(place).unwrap_or(u32::MAX));
         self.lists.push(vec![number]);
+        self.last = Some((term.into(), place));
         place
     }
 

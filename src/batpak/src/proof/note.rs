@@ -62,7 +62,7 @@ pub fn signer_key(name: &str, key: &SigningKey) -> String {
 /// The name and the key of a `signer_key`.
 pub fn parse_signer_key(text: &str) -> Result<(String, SigningKey)> {
     let invalid = |reason: &str| Error::InvalidKey { reason: format!("not a note signer key: {reason}") };
-    let rest = text.trim().strip_prefix("PRIVATE+KEY+").ok_or_else(|| invalid("it begins with PRIVATE+KEY+"))?;
+    let rest = text.strip_prefix("PRIVATE+KEY+").ok_or_else(|| invalid("it begins with PRIVATE+KEY+"))?;
     let mut parts = rest.splitn(3, '+');
     let (Some(name), Some(id), Some(encoded)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(invalid("it is written PRIVATE+KEY+name+id+key"));
@@ -79,7 +79,7 @@ pub fn parse_signer_key(text: &str) -> Result<(String, SigningKey)> {
 /// The name and the key of a `verifier_key`.
 pub fn parse_verifier_key(text: &str) -> Result<(String, PublicKey)> {
     let invalid = |reason: &str| Error::InvalidKey { reason: format!("not a note verifier key: {reason}") };
-    let mut parts = text.trim().splitn(3, '+');
+    let mut parts = text.splitn(3, '+');
     let (Some(name), Some(id), Some(encoded)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(invalid("it is written name+id+key"));
     };
@@ -95,7 +95,7 @@ pub fn parse_verifier_key(text: &str) -> Result<(String, PublicKey)> {
 
 /// Whether keys may have this name.
 fn is_key_name(name: &str) -> bool {
-    !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == '+')
+    !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '+')
 }
 
 fn invalid(reason: &str) -> Error {
@@ -143,7 +143,7 @@ impl Note {
         if note.len() > NOTE_BYTES_MAX {
             return Err(invalid("it is longer than any note needs to be"));
         }
-        if note.contains(|c: char| c.is_ascii_control() && c != '\n') {
+        if note.contains(|c: char| c.is_control() && c != '\n') {
             return Err(invalid("it contains a control character"));
         }
         // The last blank line divides; a line of a signature is never blank.

@@ -56,6 +56,8 @@ struct Check<'a> {
     /// Clock, sequence and hash of the last event of each entity.
     chains: HashMap<String, (u64, u64, Hash)>,
     last: Option<(u64, EventId, Hlc)>,
+    /// Entity, clock and hash of the events so far.
+    seen: HashMap<u64, (String, u64, Hash)>,
     /// Ended lineages, each with the sequence of the event that ended it, ascending.
     ended: Vec<(u64, [u8; 16])>,
 }
@@ -164,8 +166,14 @@ impl Check<'_> {
             Some((clock, at, _)) => clock < stamp.clock && stamp.previous.is_some_and(|(previous, _)| previous > at),
             None => stamp.previous.is_some() == (stamp.clock > 0),
         };
-        let follows = follows && stamp.previous.is_none_or(|(previous, _)| previous < stamp.sequence);
-        if !follows {
+        let named_fits = stamp.previous.is_none_or(|(previous, hash)| {
+            let fits = |(entity, clock, own): &(String, u64, Hash)| {
+                entity == header.entity && clock.checked_add(1) == Some(stamp.clock) && *own == hash
+            };
+            previous < stamp.sequence && self.seen.get(&previous).is_none_or(fits)
+        });
+        self.seen.insert(sequence, (header.entity.to_owned(), stamp.clock, hash));
+        if !follows || !named_fits {
             let message = "the event does not chain to the one before it of its entity";
             self.find("order", "chain_mismatch", sequence, message);
         }
@@ -182,6 +190,7 @@ pub fn evidence(evidence: &Evidence, public_key: Option<&PublicKey>) -> Verifica
         verdict: Verification::unchecked(),
         chains: HashMap::new(),
         last: None,
+        seen: HashMap::new(),
         ended: ended_in(&evidence.items),
     };
     for checkpoint in evidence.earlier.iter().map(|(checkpoint, _)| checkpoint).chain([&evidence.checkpoint]) {

@@ -1,6 +1,8 @@
 //! Whether the index files are those that the log makes: collected again while the log is checked, and compared to the byte.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use crate::cache::{self, CacheFile, CacheWriter, Made};
 use crate::catalog::{Cache, IndexEntry, RunEntry, index_path};
@@ -10,6 +12,7 @@ use crate::header::Header;
 use crate::heads;
 use crate::index::runs::{HeadEntry, Merge, Source};
 use crate::index::{Entry, Part as _, Tail, content};
+use crate::merkle::STEP;
 use crate::segment::SEGMENT_HEADER_BYTES;
 use crate::storage::{Storage, missing_is_none};
 use crate::verification::{Axis, Finding, Verification};
@@ -23,6 +26,10 @@ pub(super) struct Indexes<'a> {
     runs: Vec<RunEntry>,
     /// The segment at hand.
     collected: Option<Collected>,
+    /// What `checkpoints` tells of a complete index, and whether the rest of it is true.
+    making: Option<(IndexEntry, bool, Making)>,
+    /// Whether no thread is to be used.
+    alone: bool,
     /// Those that were read.
     segments: BTreeSet<u64>,
     /// Whether something could not be read.
@@ -36,9 +43,42 @@ pub(super) struct Indexes<'a> {
 
 /// A segment that is being read.
 struct Collected {
-    /// Until it was compared.
+    /// Until it is complete.
     entry: Option<IndexEntry>,
-    tail: Tail,
+    /// Shared with whoever makes an index of it; events behind that are added to a copy.
+    tail: Arc<Tail>,
+    /// The kept nodes of the tree over its events, as `merkle::nodes` gives them.
+    nodes: Vec<Vec<Hash>>,
+}
+
+/// An index file that is being made again.
+enum Making {
+    Here(Made),
+    Elsewhere(JoinHandle<Result<Made>>),
+}
+
+impl Making {
+    /// In a thread of its own, unless there is to be none or none is to be had.
+    fn begin(journal_id: [u8; 16], keys: Vec<String>, collected: &Collected, alone: bool) -> Result<Self> {
+        let (tail, nodes) = (Arc::clone(&collected.tail), collected.nodes.clone());
+        let make = move || cache::made(&journal_id, &content(None, &tail, &keys, Some(&nodes)).unwrap_or_default());
+        if alone {
+            return make().map(Self::Here);
+        }
+        let thread = std::thread::Builder::new().name("batpak-verify-index".to_owned());
+        match thread.spawn(make.clone()) {
+            Ok(thread) => Ok(Self::Elsewhere(thread)),
+            // No thread is to be had.
+            Err(_) => make().map(Self::Here),
+        }
+    }
+
+    fn made(self) -> Result<Made> {
+        match self {
+            Self::Here(made) => Ok(made),
+            Self::Elsewhere(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        }
+    }
 }
 
 /// The newest entries that a reader would use.
@@ -58,7 +98,7 @@ fn newest(caches: &[Cache]) -> (Vec<IndexEntry>, Vec<RunEntry>) {
 }
 
 impl<'a> Indexes<'a> {
-    pub fn new(storage: &'a dyn Storage, journal_id: [u8; 16], caches: &[Cache]) -> Self {
+    pub fn new(storage: &'a dyn Storage, journal_id: [u8; 16], caches: &[Cache], alone: bool) -> Self {
         let (entries, runs) = newest(caches);
         Self {
             storage,
@@ -66,6 +106,8 @@ impl<'a> Indexes<'a> {
             entries,
             runs,
             collected: None,
+            making: None,
+            alone,
             segments: BTreeSet::new(),
             gave_up: false,
             heads: Vec::new(),
@@ -80,13 +122,13 @@ impl<'a> Indexes<'a> {
         let entry = self.entries.iter().find(|entry| entry.span.segment == start).cloned();
         let keys = entry.as_ref().map(|entry| entry.keys.clone()).unwrap_or_default();
         let wanted = entry.is_some() || !self.runs.is_empty();
-        self.collected =
-            wanted.then(|| Collected { tail: Tail::new(start, start, SEGMENT_HEADER_BYTES as u64, &keys), entry });
+        let tail = || Tail::new(start, start, SEGMENT_HEADER_BYTES as u64, &keys);
+        self.collected = wanted.then(|| Collected { tail: Arc::new(tail()), nodes: Vec::new(), entry });
     }
 
     /// The segment was read to its end; `sealed` if another one follows.
     pub fn segment_ends(&mut self, sealed: bool, verdict: &mut Verification) -> Result<()> {
-        let Some(Collected { entry, tail }) = self.collected.take() else { return Ok(()) };
+        let Some(Collected { entry, tail, .. }) = self.collected.take() else { return Ok(()) };
         if let Some(entry) = entry {
             let told = "it tells of an index of events that are not there";
             self.find(self.storage.describe(heads::NAME), told, entry.span.first, verdict);
@@ -104,6 +146,19 @@ impl<'a> Indexes<'a> {
         self.collected = None;
     }
 
+    /// The root of a perfect subtree of the tree, which begins with this event and is complete with the next `event`.
+    pub fn node(&mut self, first: u64, height: u32, root: &Hash) {
+        let Some(Collected { tail, nodes, .. }) = &mut self.collected else { return };
+        if !height.is_multiple_of(STEP) || first < tail.span().segment {
+            return;
+        }
+        let level = (height / STEP - 1) as usize;
+        if nodes.len() <= level {
+            nodes.resize(level + 1, Vec::new());
+        }
+        nodes.iter_mut().skip(level).take(1).for_each(|level| level.push(*root));
+    }
+
     /// The next event.
     pub fn event(
         &mut self,
@@ -113,8 +168,9 @@ impl<'a> Indexes<'a> {
         length: u32,
         verdict: &mut Verification,
     ) -> Result<()> {
-        let Some(Collected { entry, tail }) = &mut self.collected else { return Ok(()) };
-        tail.push(&Entry {
+        let Some(collected) = &mut self.collected else { return Ok(()) };
+        let Collected { entry, tail, .. } = collected;
+        Arc::make_mut(tail).push(&Entry {
             offset,
             length,
             id: header.stamp.event_id,
@@ -131,8 +187,16 @@ impl<'a> Indexes<'a> {
         let complete = entry.take_if(|entry| tail.span().count >= entry.span.count);
         let Some(entry) = complete else { return Ok(()) };
         let told = entry.span == tail.span() && entry.steering == tail.steering() && entry.opened == tail.opened();
-        let content = content(None, tail, &entry.keys).unwrap_or_default();
-        let made = cache::made(&self.journal_id, &content)?;
+        let making = Making::begin(self.journal_id, entry.keys.clone(), collected, self.alone)?;
+        self.judge_made(verdict)?;
+        self.making = Some((entry, told, making));
+        Ok(())
+    }
+
+    /// Judges the index that is being made again, if one is.
+    fn judge_made(&mut self, verdict: &mut Verification) -> Result<()> {
+        let Some((entry, told, making)) = self.making.take() else { return Ok(()) };
+        let made = making.made()?;
         self.judge(made == entry.made && told, &index_path(entry.span.segment), &made, entry.span.segment, verdict)
     }
 
@@ -176,6 +240,7 @@ impl<'a> Indexes<'a> {
 
     /// Compares the runs of entity heads, and settles the axis.
     pub fn finish(mut self, limit: u64, verdict: &mut Verification) -> Result<()> {
+        self.judge_made(verdict)?;
         for entry in self.entries.iter().filter(|entry| entry.span.first < limit) {
             if !self.segments.contains(&entry.span.segment) && !self.gave_up {
                 let told = "it tells of an index of a segment that is not there";

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::indexes::Indexes;
+use super::reading::{End, Facts, Flaw, Step, Wants, each_step};
 use super::standing::Standing;
 use crate::error::{Error, Result};
 use crate::frame::{FrameSignature, decode_body};
@@ -19,9 +20,10 @@ use crate::meta;
 use crate::order::{Order, Previous};
 use crate::proof::Checkpoint;
 use crate::proof::pins;
+use crate::record::Record;
 use crate::recovery::{Decision, Situation, decide};
-use crate::scan::{Ending, Frame, Scan};
-use crate::segment;
+use crate::scan::Frame;
+use crate::segment::{self, SegmentHeader};
 use crate::storage::{Mode, Storage, missing_is_none, read_all};
 use crate::system::{Cause, Substrate, lineage_ended_by};
 use crate::verification::{Axis, Finding, Outcome, Verification};
@@ -38,11 +40,13 @@ pub struct Against<'a> {
     pub public_key: Option<&'a PublicKey>,
     /// Where the highest checkpoint that was seen is remembered.
     pub pins: Option<&'a dyn Storage>,
+    /// Whether the log is read in the thread that asks, so that calls of the storage come in the same order each time.
+    pub alone: bool,
 }
 
 /// Checks content, order, completeness, anchors and signatures.
 pub fn journal(storage: &dyn Storage, against: Against<'_>, interrupted: &dyn Fn() -> bool) -> Result<Verification> {
-    let Against { limit, public_key, pins } = against;
+    let Against { limit, public_key, pins, alone } = against;
     let mut verdict = Verification::unchecked();
     // Beside a running writer: a segment that is followed by another in this list has its head in the file that is read next, and what promises
     // how far the log reaches is read before the log.
@@ -73,8 +77,9 @@ pub fn journal(storage: &dyn Storage, against: Against<'_>, interrupted: &dyn Fn
         limit: limit.unwrap_or(u64::MAX),
         public_key,
         interrupted,
+        journal_id,
         verdict,
-        indexes: Indexes::new(storage, journal_id, &found.caches),
+        indexes: Indexes::new(storage, journal_id, &found.caches, alone),
         order: Order::new(0, Some(journal_id)),
         substrate: Substrate::default(),
         entities: HashMap::new(),
@@ -85,19 +90,18 @@ pub fn journal(storage: &dyn Storage, against: Against<'_>, interrupted: &dyn Fn
         checkpoints: found.checkpoints,
         next_checkpoint: 0,
         stated: Vec::new(),
+        starts: Vec::new(),
+        start: 0,
+        file: String::new(),
         signed_frames: 0,
         frames: 0,
         first_record: Vec::new(),
         listed_first,
         bytes_unasked: 0,
     };
-    let starts = segment_names(storage)?;
-    for (position, start) in starts.iter().enumerate() {
-        check.segment(*start, starts.get(position + 1).copied())?;
-        if check.done() {
-            break;
-        }
-    }
+    check.starts = segment_names(storage)?;
+    let starts = check.starts.clone();
+    each_step(storage, &starts, alone, |step| check.step(step))?;
     check.finish()
 }
 
@@ -135,6 +139,8 @@ struct Check<'a> {
     limit: u64,
     public_key: Option<&'a PublicKey>,
     interrupted: &'a dyn Fn() -> bool,
+    /// Of the first lineage, which every file names.
+    journal_id: [u8; 16],
     verdict: Verification,
     indexes: Indexes<'a>,
     order: Order,
@@ -148,6 +154,12 @@ struct Check<'a> {
     next_checkpoint: usize,
     /// Sizes of the checkpoints that are signed by the key which was in force.
     stated: Vec<u64>,
+    /// The segments.
+    starts: Vec<u64>,
+    /// The one at hand.
+    start: u64,
+    /// What it is called.
+    file: String,
     signed_frames: u64,
     frames: u64,
     /// For `journal.meta`, which must be its copy.
@@ -181,42 +193,68 @@ impl Check<'_> {
         });
     }
 
-    fn segment(&mut self, start: u64, next: Option<u64>) -> Result<()> {
+    /// Takes the next step through the log.
+    fn step(&mut self, step: Step) -> Result<Wants> {
+        let mut spent = None;
+        match step {
+            Step::Begin(start, header) => self.begin(start, header)?,
+            Step::Frames(chunk) => {
+                let file = std::mem::take(&mut self.file);
+                for (frame, facts) in chunk.frames() {
+                    if !self.done() {
+                        self.frame(&frame, facts, &file)?;
+                    }
+                }
+                self.file = file;
+                spent = Some(chunk);
+            }
+            Step::End(end) => {
+                let file = std::mem::take(&mut self.file);
+                self.ending(&end, &file)?;
+            }
+        }
+        Ok(if self.done() { Wants::Nothing } else { Wants::More(spent) })
+    }
+
+    /// The segment behind the one at hand.
+    fn next_start(&self) -> Option<u64> {
+        self.starts.iter().copied().find(|start| *start > self.start)
+    }
+
+    fn begin(&mut self, start: u64, header: Result<SegmentHeader>) -> Result<()> {
         let file = self.storage.describe(&segment::path(start));
+        self.start = start;
         let expected = self.order.next_sequence;
         if start != expected {
             let message = format!("the segment begins with event {start}, and event {expected} is the next one");
             self.find("completeness", "missing_events", &Spot { file: &file, offset: 0, sequence: expected }, &message);
             self.order.next_sequence = start;
         }
-        let opened = self.storage.open(&segment::path(start), Mode::Read)?;
-        let mut scan = match Scan::begin(opened, &file, start) {
-            Ok(scan) => scan,
+        match header {
+            Ok(header) if header.journal_id != self.journal_id => {
+                let spot = Spot { file: &file, offset: 12, sequence: start };
+                self.find("order", "order_mismatch", &spot, "the segment belongs to another journal");
+            }
+            Ok(_) => {}
             Err(error) => {
                 self.verdict.find_error("content", error)?;
                 self.indexes.give_up();
-                self.order.next_sequence = next.unwrap_or(self.order.next_sequence);
-                return Ok(());
-            }
-        };
-        self.indexes.segment(start);
-        while let Some(frame) = scan.next_frame()? {
-            self.frame(&frame, &file, start)?;
-            if self.done() {
+                self.order.next_sequence = self.next_start().unwrap_or(self.order.next_sequence);
                 return Ok(());
             }
         }
-        self.ending(&mut scan, &file, next)
+        self.indexes.segment(start);
+        self.file = file;
+        Ok(())
     }
 
-    fn ending(&mut self, scan: &mut Scan, file: &str, next: Option<u64>) -> Result<()> {
-        let ending = scan.ending()?;
-        let behind = if ending == Ending::Other { scan.synced_behind_damage()? } else { 0 };
-        self.promised = self.promised.max(behind.min(self.limit)).max(next.unwrap_or(0));
+    fn ending(&mut self, end: &End, file: &str) -> Result<()> {
+        let (next, ending) = (self.next_start(), end.ending);
+        self.promised = self.promised.max(end.behind.min(self.limit)).max(next.unwrap_or(0));
         let sequence = self.order.next_sequence;
         let due = next.unwrap_or(self.promised);
         let situation = Situation { last: next.is_none(), below_promise: sequence < due, ending };
-        let spot = Spot { file, offset: scan.offset(), sequence };
+        let spot = Spot { file, offset: end.offset, sequence };
         match decide(situation) {
             Decision::Clean | Decision::CutZeros | Decision::SetAside => {
                 return self.indexes.segment_ends(next.is_some(), &mut self.verdict);
@@ -242,11 +280,15 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn frame(&mut self, frame: &Frame<'_>, file: &str, segment_start: u64) -> Result<()> {
+    fn frame(&mut self, frame: &Frame<'_>, facts: &[Facts], file: &str) -> Result<()> {
         self.frames += 1;
         self.promised = self.promised.max(frame.header.synced_through.min(self.limit));
         let first_sequence = self.order.next_sequence;
         let spot = Spot { file, offset: frame.offset, sequence: first_sequence };
+        if frame.header.synced_through > first_sequence {
+            let message = "the frame says that more was synced than was written before it";
+            self.find("content", "invalid_encoding", &spot, message);
+        }
         let body = match decode_body(&frame.header, frame.body) {
             Ok(body) => body,
             Err(error) => {
@@ -257,7 +299,7 @@ impl Check<'_> {
             }
         };
         let mut hashes = Vec::with_capacity(body.records.len());
-        for (offset, length, record) in &body.records {
+        for ((offset, length, record), facts) in body.records.iter().zip(facts) {
             let spot = Spot { file, offset: frame.offset + offset, sequence: self.order.next_sequence };
             if spot.sequence == 0 {
                 let from = crate::frame::FRAME_HEADER_BYTES as u64;
@@ -272,43 +314,53 @@ impl Check<'_> {
                     return Err(Error::Interrupted);
                 }
             }
-            hashes.push(record.event_hash());
-            self.record(record, *length, &spot)?;
-            self.tree.push(hashes.last().unwrap_or(&[0; 32]));
+            hashes.push(facts.hash);
+            self.record(record, facts, *length, &spot)?;
+        }
+        let begun = self.substrate.lineages.last().is_some_and(|begun| begun.from >= first_sequence);
+        if begun && body.records.len() > 1 {
+            self.find("order", "lineage_mismatch", &spot, "a lineage begins in one frame with other events");
         }
         self.signature(body.signature.as_ref(), &hashes, first_sequence, &spot);
         let end = frame.offset + frame.header.frame_length();
-        self.heads_at(hashes.last(), segment_start, end);
+        self.heads_at(hashes.last(), self.start, end);
         self.checkpoints_at();
         self.pin_at(false);
         Ok(())
     }
 
-    fn record(&mut self, record: &crate::record::Record<'_>, length: u32, spot: &Spot<'_>) -> Result<()> {
+    fn record(&mut self, record: &Record<'_>, facts: &Facts, length: u32, spot: &Spot<'_>) -> Result<()> {
         let header = match Header::decode(record.header) {
             Ok(header) => header,
             Err(error) => {
                 self.find("content", "invalid_encoding", spot, &error.to_string());
                 self.order.next_sequence += 1;
                 self.indexes.give_up();
+                self.grow(&facts.hash);
                 return Ok(());
             }
         };
-        if !record.fits(&header) {
-            self.find("content", "content_hash_mismatch", spot, "the payload is not the one that the event commits to");
-        } else if let Err(error) = record.check_values(&header) {
-            self.find("content", "invalid_encoding", spot, &error.to_string());
+        match &facts.flaw {
+            None => {}
+            Some(Flaw::Commitment) => {
+                let message = "the payload is not the one that the event commits to";
+                self.find("content", "content_hash_mismatch", spot, message);
+            }
+            Some(Flaw::Encoding(error)) => self.find("content", "invalid_encoding", spot, &error.to_string()),
         }
-        let hash = record.event_hash();
-        let previous = self.entities.get(header.entity).copied();
-        if let Err(reason) = self.order.accept(&header, Previous::of(previous.as_ref())) {
+        let hash = facts.hash;
+        let head = EntityHead { clock: header.stamp.clock, sequence: header.stamp.sequence, hash };
+        let accepted = if let Some(known) = self.entities.get_mut(header.entity) {
+            let accepted = self.order.accept(&header, Previous::Head(known));
+            *known = head;
+            accepted
+        } else {
+            self.entities.insert(header.entity.into(), head);
+            self.order.accept(&header, Previous::None)
+        };
+        if let Err(reason) = accepted {
             self.find("order", "order_mismatch", spot, reason);
             self.order.resume_after(&header, spot.sequence);
-        }
-        let head = EntityHead { clock: header.stamp.clock, sequence: header.stamp.sequence, hash };
-        match self.entities.get_mut(header.entity) {
-            Some(known) => *known = head,
-            None => drop(self.entities.insert(header.entity.into(), head)),
         }
         if header.kind.category() == 0
             && let Err(error) = self.substrate.accept(&header.journal_id, header.kind, spot.sequence, record.payload)
@@ -322,7 +374,15 @@ impl Check<'_> {
         if header.kind == Kind::LINEAGE {
             self.departs(&header, spot)?;
         }
+        self.grow(&hash);
         self.indexes.event(&header, hash, spot.offset, length, &mut self.verdict)
+    }
+
+    /// The tree takes in the next event, and the indexes what they keep of it.
+    fn grow(&mut self, hash: &Hash) {
+        let Self { tree, indexes, .. } = self;
+        let size = tree.size() + 1;
+        tree.push_seen(0, merkle::leaf(hash), |height, root| indexes.node(size - (1 << height), height, root));
     }
 
     /// Another lineage begins: it says truly what it goes on from, and has a pin of its own.

@@ -4,6 +4,7 @@ pub mod evidence;
 mod indexes;
 mod journal;
 pub mod proof;
+mod reading;
 pub mod receipt;
 mod standing;
 

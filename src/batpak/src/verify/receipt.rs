@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use crate::error::Result;
 use crate::hash::hex;
 use crate::header::Promise;
+use crate::heads;
 use crate::inner::Inner;
 use crate::key::{PublicKey, statement};
 use crate::read::{self, Event};
@@ -173,7 +174,11 @@ pub(crate) fn in_journal(inner: &Inner, receipt: &Receipt, public_key: Option<&P
 /// next, or it came later and the last checkpoint covers the event.
 fn is_vouched(inner: &Inner, substrate: &Substrate, given: &PublicKey, sequence: u64) -> bool {
     let Some(period) = substrate.period_of(&given.key_id()) else { return false };
-    period.from <= sequence || inner.stated.load(Ordering::Acquire) > period.from
+    period.from <= sequence || inner.stated.load(Ordering::Acquire) > period.from || {
+        // A writer beside this reader may have stated more since.
+        let heads = inner.reader.as_ref().and_then(|_| heads::read(inner.storage.as_ref(), &inner.journal_id).ok()?);
+        heads.is_some_and(|heads| heads.stated() > period.from)
+    }
 }
 
 /// The event in the receipt's place, if it has the receipt's id; or else the one with that id.
