@@ -209,6 +209,23 @@ def test_what_a_signer_raises_is_the_cause(path: Path, keys: list[SigningKey]) -
         assert store.open_report.path_taken == "clean"
 
 
+def test_ctrl_c_in_a_signer_comes_through(path: Path, keys: list[SigningKey]) -> None:
+    raises: type[BaseException] | None = None
+
+    def sign(data: bytes) -> bytes:
+        if raises is not None:
+            raise raises
+        return keys[0].sign(data)
+
+    with Store.open(path, signing_key=ExternalSigner(keys[0].public_key, sign)) as store:
+        events = len(store)
+        for raises in (KeyboardInterrupt, SystemExit):
+            with pytest.raises(raises):
+                store.append(COORD, 1, kind=KIND)
+        raises = None
+        assert store.append(COORD, 1, kind=KIND).sequence == events
+
+
 def test_a_close_whose_checkpoint_is_not_signed_loses_nothing(path: Path, keys: list[SigningKey]) -> None:
     gone = False
 
@@ -247,6 +264,22 @@ def test_a_signer_may_look_and_not_write(path: Path, keys: list[SigningKey]) -> 
         store.append(COORD, 2, kind=KIND)
         stores.clear()
     assert outcomes == [[1]]
+
+
+def test_a_signer_may_use_other_stores_and_close_readers(path: Path, tmp_path: Path, keys: list[SigningKey]) -> None:
+    with Store.open(tmp_path / "log") as log:
+
+        def sign(data: bytes) -> bytes:
+            log.append(COORD, len(data), kind=KIND)
+            if path.exists():
+                with Store.open(path, read_only=True) as reader:
+                    reader.stats()
+            return keys[0].sign(data)
+
+        Store.open(path, signing_key=keys[0]).close()
+        with Store.open(path, signing_key=ExternalSigner(keys[0].public_key, sign)) as store:
+            store.append(COORD, 1, kind=KIND)
+        assert len(list(log.query())) >= 3
 
 
 def test_threads_wait_for_a_slow_signer_and_readers_do_not(path: Path, keys: list[SigningKey]) -> None:

@@ -93,6 +93,11 @@ def test_what_was_given_up_may_be_told_by_whoever_has_a_checkpoint(path: Path, t
     _, stated = restored(path, None, key)
     with Store.open(tmp_path / "other", signing_key=key) as other, pytest.raises(batpak.InvalidInput, match="another"):
         batpak.accept_restore(path, signing_key=key, abandoned=other.checkpoint(), **WHY)
+    unsigned = batpak.Checkpoint("\n".join([*str(stated).splitlines()[:3], "", ""]))
+    with pytest.raises(batpak.InvalidInput, match="not signed"):
+        batpak.accept_restore(path, signing_key=key, abandoned=unsigned, **WHY)
+    with Store.open(path, read_only=True) as store, pytest.raises(batpak.InvalidInput, match="nothing was given up"):
+        batpak.accept_restore(path, signing_key=key, abandoned=store.checkpoints()[-1], **WHY)
     with pytest.raises(TypeError):
         batpak.accept_restore(path, signing_key=key, abandoned=str(stated), **WHY)  # type: ignore[arg-type]
     batpak.accept_restore(path, signing_key=key, abandoned=stated, **WHY)
@@ -118,10 +123,49 @@ def test_what_is_refused(path: Path, tmp_path: Path, key: SigningKey) -> None:
     (tmp_path / "full" / "file").touch()
     with pytest.raises(batpak.NotAJournal):
         batpak.fork(path, tmp_path / "full", signing_key=key, **WHY)
+    for inside in (path / "segments" / "sub", path):
+        with pytest.raises(batpak.InvalidInput, match="inside"):
+            batpak.fork(path, inside, signing_key=key, **WHY)
     with pytest.raises(batpak.NotAJournal):
         batpak.fork(tmp_path / "nothing", tmp_path / "target", signing_key=key, **WHY)
     with Store.open(path, read_only=True) as store:
         assert store.lineages() == []
+
+
+def test_no_lineage_gets_past_pins_that_did_not_see_it(path: Path, pins: Path, tmp_path: Path) -> None:
+    _, stated = restored(path, pins, None)
+    shutil.copytree(path, tmp_path / "old")
+    batpak.accept_restore(path, abandoned=stated, **WHY)
+    batpak.fork(tmp_path / "old", tmp_path / "forked", **WHY)
+    for forged in (path, tmp_path / "forked"):
+        with pytest.raises(batpak.RollbackDetected):
+            Store.open(forged, pins=pins)
+        assert batpak.verify(forged, pins=pins).reason_code == "rollback_detected"
+    with Store.open(tmp_path / "fresh", pins=pins) as store:
+        assert store.lineages() == []
+    with pytest.raises(batpak.InvalidInput, match="nothing is missing"):
+        batpak.accept_restore(tmp_path / "fresh", pins=pins, **WHY)
+
+
+def test_a_fork_with_the_pins_of_its_source(path: Path, pins: Path, tmp_path: Path) -> None:
+    with Store.open(path, pins=pins) as store:
+        store.append(COORD, 1, kind=KIND)
+        store.sync()
+        batpak.fork(path, tmp_path / "fork", pins=pins, **WHY)
+        store.append(COORD, 2, kind=KIND)
+    for journal in (path, tmp_path / "fork", path):
+        Store.open(journal, pins=pins).close()
+        assert batpak.verify(journal, pins=pins).rung == 3
+        assert succeed("drill", journal, "--pins", pins).endswith("0 missed\n")
+
+
+def test_a_reader_that_refreshes_over_a_restore_has_the_new_id(path: Path) -> None:
+    with Store.open(path) as store:
+        store.append(COORD, 1, kind=KIND)
+    with Store.open(path, read_only=True) as reader:
+        batpak.accept_restore(path, **WHY)
+        reader.refresh()
+        assert reader.journal_id == reader.lineages()[-1].journal_id
 
 
 def test_a_fork_of_a_journal_that_is_being_written(path: Path, tmp_path: Path, key: SigningKey) -> None:

@@ -147,10 +147,11 @@ class ExternalSigner:
 
     A store asks it for one signature an append, a batch or a checkpoint, and verifies the answer before it writes: what
     was not signed does not exist. While it signs, other appends to the store wait for their turn, and everything else
-    goes on. It is called in the thread that appends, makes the checkpoint or closes, by one thread at a time for events
-    and by one for checkpoints. It may read the store; to append, make checkpoints or close from inside it is refused.
+    goes on. It is called in the thread that appends, makes the checkpoint, exchanges the key or closes: by one
+    thread at a time for events, one for checkpoints, and any that is about to exchange the key. It may read the store;
+    to append, make checkpoints, exchange keys or close from inside it is refused.
     If it raises or returns anything else, the append raises ``SignerFailed``, with that as its cause, and nothing is
-    written.
+    written. ``KeyboardInterrupt`` and ``SystemExit`` come through as they are.
 
     Args:
         public_key: the half that verifies.

@@ -94,14 +94,16 @@ def accept_restore(
         actor: who, likewise.
         signing_key: the key of a signed journal; as for ``Store.open``.
         pins: the directory that remembers the highest checkpoint seen. What it knows of the lost history is recorded as
-            given up, and it is content from then on; other pins that saw more are not.
+            given up, and it is content from then on, because it sees the restore. Every other directory of pins that
+            knew of the lost history goes on refusing until this is called with it, too.
         abandoned: a checkpoint of the lost history that somebody else holds, if no pin knows more.
 
     Returns:
         The receipt of the event (kind 0x0007 on ``batpak``).
 
     Raises:
-        InvalidInput: ``reason`` or ``actor`` is empty or too long, or ``abandoned`` is of another journal.
+        InvalidInput: ``reason`` or ``actor`` is empty or too long; nothing is missing, as far as ``pins`` knows; or
+            ``abandoned`` is of another journal, not signed by its key, or not larger than what is kept.
         CheckpointMismatch, JournalDamaged: the copy is not whole: its log is not what its own checkpoints say.
         KeyRequired, WrongKey, KeyNotInJournal: as for ``Store.open``.
         NotAJournal, StoreLocked, StorageError: the same.
@@ -124,7 +126,7 @@ def accept_restore(
     if abandoned is not None:
         if not isinstance(abandoned, Checkpoint):
             raise TypeError(f"abandoned must be a batpak.Checkpoint, not {type(abandoned).__name__}")
-        _require_origin(path, abandoned)
+        _require_lost(path, abandoned)
     given_up = None if abandoned is None else (abandoned.size, abandoned.root)
     return _depart(path, signing_key, pins, source=None, actor=actor, reason=reason, given_up=given_up)
 
@@ -136,6 +138,7 @@ def fork(
     reason: str,
     actor: str,
     signing_key: SigningKey | ExternalSigner | str | PathLike[str] | bytes | None = None,
+    pins: str | PathLike[str] | None = None,
 ) -> AppendReceipt:
     """Copy what is synced of a journal to another directory, where it goes on by itself as another lineage.
 
@@ -148,16 +151,18 @@ def fork(
         reason: why, for people; 1 to 4,096 bytes of UTF-8. It is permanent and not secret.
         actor: who, likewise.
         signing_key: the key of a signed journal; only its owner can fork it. As for ``Store.open``.
+        pins: the directory of pins that the fork will be opened with. One that knows the source refuses the fork
+            otherwise: it could be an old copy.
 
     Returns:
         The receipt of the event that begins the fork (kind 0x0007 on ``batpak``).
 
     Raises:
-        InvalidInput: ``reason`` or ``actor`` is empty or too long.
+        InvalidInput: ``reason`` or ``actor`` is empty or too long, or ``target`` lies inside ``source``.
         NotAJournal: there is no journal at ``source``, or ``target`` is not empty.
         JournalDamaged: the source is damaged.
         KeyRequired, WrongKey, KeyNotInJournal: as for ``Store.open``.
-        StorageError: the operating system refused. What is in ``target`` then may be removed.
+        StorageError: the operating system refused. What is in ``target`` then is no journal, and may be removed.
 
     >>> import pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as directory:
@@ -170,7 +175,9 @@ def fork(
     ...         store.get(receipt.event_id).payload, store.lineages()[0].parent_id == receipt.journal_id
     ({'paid': True}, True)
     """
-    return _depart(target, signing_key, None, source=Path(source), actor=actor, reason=reason, given_up=None)
+    if Path(target).resolve().is_relative_to(Path(source).resolve()):
+        raise InvalidInput("target lies inside the source's directory; choose one outside")
+    return _depart(target, signing_key, pins, source=Path(source), actor=actor, reason=reason, given_up=None)
 
 
 def _depart(
@@ -194,10 +201,16 @@ def _depart(
     )
 
 
-def _require_origin(path: str | PathLike[str], abandoned: Checkpoint) -> None:
+def _require_lost(path: str | PathLike[str], abandoned: Checkpoint) -> None:
+    """Refuse a checkpoint that does not tell of a lost history of this journal."""
     from batpak._schema import Registry
     from batpak._store import Store
 
     with Store.open(path, create=False, read_only=True, registry=Registry()) as store:
+        keys, events = store.signing_keys(), len(store)
         if abandoned.origin != f"{store.name}/{store.journal_id}":
             raise InvalidInput("abandoned is a checkpoint of another journal")
+    if keys and not any(abandoned.verify(public_key=key.public_key).axes.signatures == "passed" for key in keys):
+        raise InvalidInput("abandoned is not signed by a key of the journal")
+    if abandoned.size <= events:
+        raise InvalidInput(f"abandoned is of {abandoned.size} events, and the copy has {events}: nothing was given up")

@@ -234,16 +234,16 @@ class Proving(Writing):
         if checkpoint is None and not self._core.read_only:
             checkpoint = self.checkpoint()
         kept = self.checkpoints()
+        origin = f"{self._core.name}/{self._core.journal_id}"
         if checkpoint is None:
-            if not kept:
-                raise InvalidInput("the journal keeps no checkpoint; have its writer call checkpoint()")
-            checkpoint = kept[-1]
+            own = [each for each in kept if each.origin == origin]
+            if not own:
+                raise InvalidInput("the journal keeps no checkpoint of its own; have its writer call checkpoint()")
+            checkpoint = own[-1]
         if not isinstance(checkpoint, Checkpoint):
             raise TypeError(f"checkpoint must be a batpak.Checkpoint, not {type(checkpoint).__name__}")
-        if checkpoint.origin != f"{self._core.name}/{self._core.journal_id}" or checkpoint.root != self.root(
-            checkpoint.size
-        ):
-            raise InvalidInput("the checkpoint is not of this journal")
+        if checkpoint.origin != origin or checkpoint.root != self.root(checkpoint.size):
+            raise InvalidInput("the checkpoint is not of this journal as it goes on now; make one with checkpoint()")
         return checkpoint, kept
 
     @property

@@ -58,11 +58,13 @@ def _of_owners(room: Room) -> list[Case]:
             pin=kept,
             of="restored",
         ),
-        good(
+        bad(
             "restored-pinned-given-up",
-            "The same with a pin of what was given up, as the lineage event says. Section 12.",
+            "The same with a pin of what was given up, as the lineage event says: but the pins have not seen that "
+            "event. Section 12.",
             None,
-            *given,
+            "completeness",
+            "rollback_detected",
             key=PUBLIC,
             pin=given_up,
             of="restored",
@@ -109,11 +111,13 @@ def _of_owners(room: Room) -> list[Case]:
             pin=checkpoints_of(forked)[-1],
             of="forked",
         ),
-        good(
+        bad(
             "forked-pinned-source",
-            "The fork with a pin of the journal that it is a copy of, which has gone on. Section 12.",
+            "The fork with a pin of the journal that it is a copy of, which has gone on: by that it could be an old "
+            "copy. Section 12.",
             None,
-            *given,
+            "completeness",
+            "rollback_detected",
             key=PUBLIC,
             pin=more,
             of="forked",

@@ -120,10 +120,10 @@ fn a_restored_copy_goes_on_as_another_lineage_and_says_what_was_given_up() {
 }
 
 #[test]
-fn a_pin_that_knows_more_than_was_given_up_still_refuses() {
+fn a_pin_goes_on_refusing_until_it_has_seen_the_restore() {
     let (pins, elsewhere) = (MemoryStorage::new(), MemoryStorage::new());
     let (copy, _, _) = lost(&pinned(&pins, signed()));
-    // The other pin saw a later state, which who restores does not know of.
+    // The other pin saw a later state, which who restores does not know of; a third one a state between the two.
     let storage = MemoryStorage::import(files(&copy));
     let store = open(&storage, pinned(&elsewhere, signed())).expect("open");
     append(&store, 9);
@@ -132,12 +132,62 @@ fn a_pin_that_knows_more_than_was_given_up_still_refuses() {
     let refused = open(&copy, pinned(&elsewhere, signed())).map(drop);
     assert!(matches!(refused, Err(Error::HistoryChanged { anchor: Anchor::Pin, log_root: None, .. })), "{refused:?}");
     assert_eq!(codes(&verify_pinned(&copy, &elsewhere)), ["rollback_detected"]);
-    // Until that is given up, too.
     open(&copy, restored(pinned(&elsewhere, signed()))).expect("accepted").close().expect("close");
     for pins in [&pins, &elsewhere] {
         open(&copy, pinned(pins, signed())).expect("open").close().expect("close");
         assert_eq!(codes(&verify_pinned(&copy, pins)), Vec::<&str>::new());
     }
+    let refused = open(&copy, restored(pinned(&pins, signed()))).map(drop);
+    assert!(matches!(refused, Err(Error::InvalidInput { .. })), "nothing is missing: {refused:?}");
+}
+
+/// Whoever cannot write to the pins hides nothing by having the journal say that it was restored, or that it is a fork.
+#[test]
+fn another_lineage_is_no_way_past_a_pin() {
+    for base in [config(), signed()] {
+        let pins = MemoryStorage::new();
+        let (copy, _, _) = lost(&pinned(&pins, base.clone()));
+        let seen = pins.export().into_values().next().expect("a pin");
+        let seen =
+            batpak_core::proof::Checkpoint::parse(std::str::from_utf8(&seen).expect("text")).expect("a checkpoint");
+        for (cause, abandoned) in [(Cause::Restore, Some((seen.size, seen.root))), (Cause::Fork, None)] {
+            let forged = MemoryStorage::import(files(&copy));
+            open(&forged, departing(cause, abandoned, base.clone())).expect("said").close().expect("close");
+            for how in [base.clone(), Config { read_only: true, ..config() }] {
+                let refused = open(&forged, pinned(&pins, how)).map(drop);
+                assert!(matches!(refused, Err(Error::HistoryChanged { anchor: Anchor::Pin, .. })), "{refused:?}");
+            }
+            assert_eq!(codes(&verify_pinned(&forged, &pins)), ["rollback_detected"]);
+        }
+    }
+}
+
+#[test]
+fn a_fork_that_was_not_finished_is_no_journal() {
+    let (source, target) = (MemoryStorage::new(), MemoryStorage::new());
+    let store = open(&source, signed()).expect("open");
+    append(&store, 3);
+    store.checkpoint().expect("checkpoint");
+    let from: Arc<dyn Storage> = Arc::new(source.clone());
+    fork::copy(&from, &target, &departing(Cause::Fork, None, signed())).expect("copy");
+    for how in [signed(), Config { read_only: true, ..config() }] {
+        let refused = open(&target, how).map(drop);
+        assert!(matches!(&refused, Err(Error::NotAJournal { reason, .. }) if reason.contains("fork")), "{refused:?}");
+    }
+    open(&target, departing(Cause::Fork, None, signed())).expect("finished").close().expect("close");
+    open(&target, signed()).expect("a journal now").close().expect("close");
+    let blank = Config {
+        departure: Some(Departure {
+            cause: Cause::Fork,
+            actor: String::new(),
+            reason: "r".to_owned(),
+            abandoned: None,
+        }),
+        ..signed()
+    };
+    let empty = MemoryStorage::new();
+    assert!(matches!(fork::copy(&from, &empty, &blank), Err(Error::InvalidInput { .. })));
+    assert!(empty.export().is_empty());
 }
 
 #[test]

@@ -25,6 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", metavar="TARGET", type=Path, help="a directory that is empty, or is made")
     add_actor(parser)
     add_key(parser, purpose="the key of a signed journal")
+    parser.add_argument("--pins", metavar="DIR", type=Path, help="the pins that the fork will be opened with")
     add_json(parser)
 
 
@@ -37,6 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         reason=arguments.reason,
         actor=arguments.actor,
         signing_key=load_key(arguments.key),
+        pins=arguments.pins,
     )
     write_receipt(receipt, as_json=arguments.json)
     return OK

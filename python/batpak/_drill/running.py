@@ -67,13 +67,16 @@ def copy_journal(directory: Path, target: Path) -> None:
 
 
 def copy_pin(pins: Path, journal: Path, target: Path) -> Path | None:
-    """Copy the pin of a journal into a directory of its own; None if there is none."""
-    first = min((journal / "segments").glob("*.log"))
-    name = f"{first.read_bytes()[12:28].hex()}.checkpoint"
-    if not (pins / name).is_file():
+    """Copy the pins of a journal into a directory of their own; None if there is none of it as it goes on now."""
+    with batpak.Store.open(journal, create=False, read_only=True, registry=batpak.Registry()) as store:
+        ids = [*(lineage.parent_id for lineage in store.lineages()), store.journal_id]
+    names = [f"{each.hex}.checkpoint" for each in ids]
+    if not (pins / names[-1]).is_file():
         return None
     target.mkdir()
-    shutil.copyfile(pins / name, target / name)
+    for name in names:
+        if (pins / name).is_file():
+            shutil.copyfile(pins / name, target / name)
     return target
 
 

@@ -6,7 +6,6 @@ use crate::append;
 use crate::error::Result;
 use crate::heads::Reason;
 use crate::indexer::Indexer;
-use crate::signer::refuse_while_signing;
 use crate::store::Store;
 use crate::writer::Writer;
 
@@ -17,7 +16,7 @@ impl Store {
         if self.is_forked() {
             return Ok(());
         }
-        refuse_while_signing()?;
+        self.inner.number.refuse_while_signing()?;
         // Whoever signs elsewhere has the turn, and its frame is written before this goes on.
         let turn = self.inner.turn.lock();
         let mut writer = self.inner.writer.lock();

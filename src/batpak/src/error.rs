@@ -120,7 +120,8 @@ impl fmt::Display for Error {
                     Some(found) => write!(f, "root {} there: it was changed", hex(found))?,
                 }
                 f.write_str(
-                    "; nothing was changed now; find out who did, and restore the journal from a copy that is whole",
+                    "; nothing was changed now; find out who did, and restore the journal from a copy that is whole; if this is an old copy, \
+                     restored because there is none, its owner may go on with it and say so: batpak.accept_restore",
                 )
             }
             Self::InvalidReceipt { reason } => write!(f, "not a receipt: {reason}"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::create::{Found, find};
 use crate::error::{Error, Result};
-use crate::heads::{self, HeadWriter};
+use crate::heads::{self, HeadWriter, Heads};
 use crate::load::{Loaded, Loading, load};
 use crate::meta;
 use crate::open::check_key;
@@ -14,6 +14,8 @@ use crate::storage::{Mode, Storage, StorageFile, missing_is_none, read_all, writ
 
 /// Bytes copied at a time.
 const CHUNK_BYTES: u64 = 1024 * 1024;
+/// Until the copy says that it is another lineage, it is not to be opened as the journal that it was copied from.
+pub(crate) const UNFINISHED: &str = "fork.unfinished";
 /// Bytes that recovery set aside, which the log tells of.
 const RECOVERED: &str = "recovered";
 
@@ -28,16 +30,21 @@ pub fn copy(source: &Arc<dyn Storage>, target: &dyn Storage, config: &Config) ->
         let reason = "the directory is not empty; a copy needs a place of its own".to_owned();
         return Err(Error::NotAJournal { path: target.describe(""), reason });
     }
+    let mut config = config.clone();
+    config.check()?;
     let loaded = load(source, &Loading { mode: Mode::Read, keys: None })?;
-    check_key(config, &loaded.substrate, false)?;
+    // A segment that was sealed meanwhile has its head by now.
+    let heads = heads::read(source.as_ref(), &loaded.journal_id)?.unwrap_or_default();
+    check_key(&config, &loaded.substrate, false)?;
     let (size, last) = synced_end(source.as_ref(), &loaded)?;
     target.create_directory("")?;
+    write_whole(target, UNFINISHED, b"")?;
     target.create_directory(segment::DIRECTORY)?;
     for start in loaded.index.segments().into_iter().filter(|start| *start < size || *start == 0) {
         let end = (start == last.0).then_some(last.1);
         copy_file(source.as_ref(), target, &segment::path(start), end)?;
     }
-    copy_heads(target, &loaded, size)?;
+    copy_heads(target, &loaded.journal_id, &heads, size)?;
     for cut in &loaded.substrate.cuts {
         target.create_directory(RECOVERED)?;
         copy_file(source.as_ref(), target, &format!("{RECOVERED}/{}", cut.file), None)?;
@@ -84,11 +91,11 @@ fn short(source: &dyn Storage, name: &str, at: u64) -> Error {
 }
 
 /// Heads and checkpoints that speak of what was copied. What tells of regenerable files is left out: they are made again.
-fn copy_heads(target: &dyn Storage, loaded: &Loaded, size: u64) -> Result<()> {
-    let file: Arc<dyn StorageFile> = heads::create(target, &loaded.journal_id)?;
-    let mut writer = HeadWriter::new(file, loaded.journal_id, 0)?;
-    let mut heads = loaded.heads.heads.iter().filter(|(_, head)| head.tree.size() <= size).peekable();
-    for (offset, checkpoint) in loaded.heads.checkpoints.iter().filter(|(_, checkpoint)| checkpoint.size <= size) {
+fn copy_heads(target: &dyn Storage, journal_id: &[u8; 16], found: &Heads, size: u64) -> Result<()> {
+    let file: Arc<dyn StorageFile> = heads::create(target, journal_id)?;
+    let mut writer = HeadWriter::new(file, *journal_id, 0)?;
+    let mut heads = found.heads.iter().filter(|(_, head)| head.tree.size() <= size).peekable();
+    for (offset, checkpoint) in found.checkpoints.iter().filter(|(_, checkpoint)| checkpoint.size <= size) {
         while let Some((_, head)) = heads.next_if(|(before, _)| before < offset) {
             writer.append(head)?;
         }

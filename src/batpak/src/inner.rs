@@ -23,7 +23,7 @@ use crate::proof::policy::Due;
 use crate::proposal::Proposal;
 use crate::refresh::Reader;
 use crate::report::OpenReport;
-use crate::signer::{Signer, refuse_while_signing};
+use crate::signer::{Signer, StoreNumber};
 use crate::storage::{Storage, StorageLock};
 use crate::system::Substrate;
 use crate::tree::SharedTree;
@@ -59,6 +59,8 @@ pub(crate) struct Inner {
     pub checkpoint_due: Option<Due>,
     /// `None` once closed, and in read-only stores.
     pub writer: Mutex<Option<Writer>>,
+    /// Which store of this process it is.
+    pub number: StoreNumber,
     /// Held while a frame is staged, signed elsewhere and written; before the writer's lock.
     pub turn: Mutex<()>,
     /// `None` in read-only stores.
@@ -104,7 +106,7 @@ impl Inner {
 
     /// Writes a proposal.
     pub(crate) fn append(&self, proposal: &Proposal) -> Result<Appended> {
-        refuse_while_signing()?;
+        self.number.refuse_while_signing()?;
         let parts = self.parts()?;
         let mut guard = self.writer.lock();
         let writer = guard.as_mut().ok_or(Error::Closed)?;
@@ -148,7 +150,9 @@ impl Inner {
             Some(signer) => {
                 writer.takes_turns = true;
                 drop(guard);
+                let asking = self.number.asking();
                 let outcome = staged.sign(signer);
+                drop(asking);
                 guard = self.writer.lock();
                 writer = guard.as_mut().ok_or(Error::Closed)?;
                 writer.takes_turns = writer.signer.as_ref().is_some_and(Signer::is_elsewhere);

@@ -10,7 +10,7 @@ use crate::limits::check_reason;
 use crate::proof::notary::Notary;
 use crate::proposal::Proposal;
 use crate::receipt::Committed;
-use crate::signer::{Signer, refuse_while_signing};
+use crate::signer::Signer;
 use crate::store::Store;
 use crate::system::{self, KeyPeriod, Lineage, SystemEvent};
 
@@ -40,7 +40,9 @@ impl Store {
             return Err(Error::InvalidInput { reason });
         };
         self.checkpoint()?;
+        let asking = inner.number.asking();
         let endorsement = before.sign(&next_key_statement(&inner.lineage(), next.public()))?;
+        drop(asking);
         let event = system::key_added(next.public(), Some(&endorsement));
         // No checkpoint is made between the two: each is signed by the key that was in force for its last event.
         let committed = notary.exchange(|| {
@@ -103,8 +105,8 @@ impl Store {
     }
 
     fn notary(&self) -> Result<(&Inner, &Notary)> {
-        refuse_while_signing()?;
         let inner = self.usable()?;
+        inner.number.refuse_while_signing()?;
         Ok((inner, inner.notary.as_ref().ok_or(Error::ReadOnly)?))
     }
 }

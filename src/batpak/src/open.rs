@@ -15,6 +15,7 @@ use crate::create::{Found, create, find, finish_creation};
 use crate::entropy::{self, Entropy};
 use crate::error::{Error, Result};
 use crate::files::Files;
+use crate::fork::UNFINISHED;
 use crate::frontier;
 use crate::hash::hex;
 use crate::header::Promise;
@@ -36,10 +37,10 @@ use crate::refresh::Reader;
 use crate::replay;
 use crate::report::OpenReport;
 use crate::segment;
-use crate::signer::Signer;
-use crate::storage::{Mode, Storage, StorageFile, StorageLock, write_whole};
+use crate::signer::{Signer, StoreNumber};
+use crate::storage::{Mode, Storage, StorageFile, StorageLock, missing_is_none, remove_if_there, write_whole};
 use crate::store::{Store, clock_ahead_us, elapsed_us};
-use crate::system::{self, Cut, Lineage, Substrate, SystemEvent};
+use crate::system::{self, Cause, Cut, Lineage, Substrate, SystemEvent};
 use crate::tail::{missed_cuts, remove_leftovers, rewrite_unsynced, settle_tail};
 use crate::tree::SharedTree;
 use crate::watch::Watch;
@@ -59,6 +60,10 @@ impl Store {
                 reason: "there is no journal here; open it for writing with create=True, or run `batpak init`"
                     .to_owned(),
             });
+        }
+        if config.departure.is_none() && missing_is_none(storage.open(UNFINISHED, Mode::Read))?.is_some() {
+            let reason = "a fork was begun here and not finished; remove the directory, and fork again".to_owned();
+            return Err(Error::NotAJournal { path: storage.describe(""), reason });
         }
         if config.read_only {
             return open_read_only(storage, clock, config, begun);
@@ -109,6 +114,7 @@ fn open_read_only(
         checkpoint_due: None,
         writer: Mutex::new(None),
         turn: Mutex::default(),
+        number: StoreNumber::new(),
         commit: None,
         indexer: None,
         reader: Some(Mutex::new(reader)),
@@ -198,7 +204,8 @@ fn open_writable(
     let last = loaded.heads.checkpoints.last().map(|(_, last)| last.clone());
     let signs = config.signer.is_some();
     let checkpoint_due = Due::after(config.checkpoints.of_journal(signs), last.as_ref(), loaded.index.len());
-    let notary = Notary::new(config.signer.clone(), heads, last, pin);
+    let number = StoreNumber::new();
+    let notary = Notary::new(number, config.signer.clone(), heads, last, pin);
     let mut inner = Inner {
         files: Files::new(Arc::clone(&storage)),
         storage,
@@ -214,6 +221,7 @@ fn open_writable(
         checkpoint_due,
         writer: Mutex::new(Some(writer)),
         turn: Mutex::default(),
+        number,
         commit: Some(commit),
         indexer: Some(indexer),
         reader: None,
@@ -246,10 +254,7 @@ fn open_writable(
     }
     // A journal without a frontier looks unfinished, so the first one is written before anybody knows of it.
     if created || new_key || departs || !missed.is_empty() || report.frontier_rebuilt {
-        let events = inner.index.len();
-        let commit = inner.parts()?.commit;
-        // No store is handed out that could be closed and opened again, so the failure itself is the answer.
-        commit.wait(events, None).map_err(|error| commit.cause().unwrap_or(error))?;
+        sync_what_was_said(&inner, departs)?;
     }
     report.elapsed_us = elapsed_us(begun);
     inner.report = report;
@@ -276,7 +281,12 @@ fn departure_of(loaded: &Loaded, config: &Config) -> Result<(Option<Lineage>, Op
         return Ok((None, pin_of(loaded, config)?));
     };
     let pinned = match pin_of(loaded, config) {
-        Err(Error::HistoryChanged { size, root, .. }) => Some((size, root)),
+        Err(Error::HistoryChanged { size, root, .. }) => Some((size, root)).filter(|_| *cause == Cause::Restore),
+        Ok(Some(_)) if *cause == Cause::Restore && abandoned.is_none() => {
+            let reason =
+                "nothing is missing, as far as pins knows: either it is no restore, or pins is not the right directory";
+            return Err(Error::InvalidInput { reason: reason.to_owned() });
+        }
         outcome => outcome.map(|_| None)?,
     };
     let mut journal_id = [0; 16];
@@ -293,6 +303,19 @@ fn departure_of(loaded: &Loaded, config: &Config) -> Result<(Option<Lineage>, Op
     };
     let pin = config.pins.clone().map(|pins| Pin::of_new(pins, &journal_id));
     Ok((Some(begins), pin))
+}
+
+/// Syncs what an open has to say before the store is handed out. A fork is a journal from here on.
+fn sync_what_was_said(inner: &Inner, departs: bool) -> Result<()> {
+    let events = inner.index.len();
+    let commit = inner.parts()?.commit;
+    // No store is handed out that could be closed and opened again, so the failure itself is the answer.
+    commit.wait(events, None).map_err(|error| commit.cause().unwrap_or(error))?;
+    if departs {
+        remove_if_there(inner.storage.as_ref(), UNFINISHED)?;
+        inner.storage.sync_directory("")?;
+    }
+    Ok(())
 }
 
 /// Writes that another lineage begins, before anything is written in it.

@@ -1,15 +1,52 @@
 //! What signs for a journal: a key in this process, or one that never enters it.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
 use crate::key::{PublicKey, SigningKey};
 
+static STORES: AtomicU64 = AtomicU64::new(0);
+
 thread_local! {
-    /// Whether this thread is asking a signer now.
-    static ASKING: Cell<bool> = const { Cell::new(false) };
+    /// The stores for which this thread is asking a signer now.
+    static ASKING: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Tells stores of this process apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StoreNumber(u64);
+
+impl StoreNumber {
+    pub fn new() -> Self {
+        Self(STORES.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// While this lives, a signer is asked by this thread for this store.
+    pub fn asking(self) -> Asking {
+        ASKING.with_borrow_mut(|stores| stores.push(self.0));
+        Asking
+    }
+
+    /// Refuses what would wait for ever: a signer that writes to the store which asks it to sign.
+    pub fn refuse_while_signing(self) -> Result<()> {
+        if ASKING.with_borrow(|stores| stores.contains(&self.0)) {
+            let reason = "a signer may read this store, but not append, make checkpoints, exchange keys or close while it signs for it";
+            return Err(Error::SignerFailed { reason: reason.to_owned() });
+        }
+        Ok(())
+    }
+}
+
+/// See `StoreNumber::asking`.
+pub(crate) struct Asking;
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        ASKING.with_borrow_mut(Vec::pop);
+    }
 }
 
 /// A key that is kept elsewhere: in another process, an agent, a hardware module.
@@ -58,23 +95,11 @@ impl Signer {
             Self::Here(key) => return Ok(key.sign(statement)),
             Self::Elsewhere(signer) => signer,
         };
-        ASKING.set(true);
-        let signature = signer.sign(statement);
-        ASKING.set(false);
-        let signature = signature?;
+        let signature = signer.sign(statement)?;
         if signer.public().verifies(statement, &signature) {
             Ok(signature)
         } else {
             Err(Error::SignerFailed { reason: "what it returned is not its key's signature over the bytes".to_owned() })
         }
     }
-}
-
-/// Refuses what would wait for ever: a signer that writes to a journal, which asks it to sign.
-pub(crate) fn refuse_while_signing() -> Result<()> {
-    if ASKING.get() {
-        let reason = "a signer may read, but not append, make checkpoints, exchange keys or close while it signs";
-        return Err(Error::SignerFailed { reason: reason.to_owned() });
-    }
-    Ok(())
 }

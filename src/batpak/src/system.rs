@@ -420,17 +420,6 @@ impl Substrate {
         origin(&self.name, &self.lineage_at(size.saturating_sub(1)))
     }
 
-    /// The lineages that ended, each with the event that ended it.
-    pub fn ended(&self) -> impl Iterator<Item = ([u8; 16], &Lineage)> {
-        self.lineages.iter().map(|next| (next.parent_id, next))
-    }
-
-    /// Whether a history of this size and root was given up, and the journal says so.
-    #[must_use]
-    pub fn gave_up(&self, size: u64, root: &Hash) -> bool {
-        self.lineages.iter().any(|lineage| lineage.abandoned == Some((size, *root)))
-    }
-
     /// The key in force.
     #[must_use]
     pub fn key(&self) -> Option<&PublicKey> {

@@ -2,6 +2,7 @@
 
 use batpak_core::Error;
 use batpak_core::error::Anchor;
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyModule};
@@ -123,11 +124,17 @@ pub fn to_python(py: Python<'_>, error: &Error) -> PyErr {
     build(py, class, &error.to_string(), &attributes)
 }
 
-/// With what the signer raised as its cause.
+/// With what the signer raised as its cause; Ctrl-C and an exit are not the signer's failures.
 fn signer_failed(py: Python<'_>, error: &Error) -> PyErr {
-    let failure = plain(py, "SignerFailed", &error.to_string());
-    failure.set_cause(py, raised_by_signer());
-    failure
+    let raised = raised_by_signer();
+    match raised {
+        Some(raised) if !raised.is_instance_of::<PyException>(py) => raised,
+        raised => {
+            let failure = plain(py, "SignerFailed", &error.to_string());
+            failure.set_cause(py, raised);
+            failure
+        }
+    }
 }
 
 /// An exception with a message and nothing else.

@@ -141,13 +141,8 @@ impl Named {
         Self { id: self.id, uuid: self.uuid.clone_ref(py) }
     }
 
-    /// The UUID.
-    pub fn uuid(&self, py: Python<'_>) -> Py<PyAny> {
-        self.uuid.clone_ref(py)
-    }
-
     /// The UUID of this one, which is the same as a rule.
-    fn of<'py>(&self, py: Python<'py>, id: &[u8; 16]) -> PyResult<Bound<'py, PyAny>> {
+    pub fn of<'py>(&self, py: Python<'py>, id: &[u8; 16]) -> PyResult<Bound<'py, PyAny>> {
         if self.id == *id { Ok(self.uuid.bind(py).clone()) } else { shapes(py)?.uuid(py, id) }
     }
 }

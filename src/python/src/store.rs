@@ -561,8 +561,8 @@ impl CoreStore {
 
     /// The journal's id.
     #[getter]
-    fn journal_id(&self, py: Python<'_>) -> Py<PyAny> {
-        self.named.uuid(py)
+    fn journal_id(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.named.of(py, &self.store.journal_id()).map(Bound::unbind)
     }
 
     /// The journal's name.

@@ -9,12 +9,13 @@ use super::pins::Pin;
 use crate::error::Result;
 use crate::heads::HeadWriter;
 use crate::merkle::Tree;
-use crate::signer::{Signer, refuse_while_signing};
+use crate::signer::{Signer, StoreNumber};
 
 /// Signs what the journal is. One at a time; the tree that it is given only ever grows by what is appended, and an open compared its
 /// beginning with the last checkpoint: so no two checkpoints of one notary can contradict each other.
 #[derive(Debug)]
 pub(crate) struct Notary {
+    store: StoreNumber,
     heads: Arc<Mutex<HeadWriter>>,
     said: Mutex<Said>,
 }
@@ -28,12 +29,13 @@ struct Said {
 
 impl Notary {
     pub fn new(
+        store: StoreNumber,
         signer: Option<Signer>,
         heads: Arc<Mutex<HeadWriter>>,
         last: Option<Checkpoint>,
         pin: Option<Pin>,
     ) -> Self {
-        Self { heads, said: Mutex::new(Said { signer, last, pin }) }
+        Self { store, heads, said: Mutex::new(Said { signer, last, pin }) }
     }
 
     /// Whether a close is to leave a checkpoint: it is worth nothing if nobody signs it and nobody remembers it.
@@ -45,13 +47,15 @@ impl Notary {
     /// A checkpoint over at least the events of a tree, all of which are synced. It is asked for once nobody else can exchange the
     /// key: whoever signs was in force for the tree's last event.
     pub fn state(&self, origin: &str, synced: impl FnOnce() -> Result<Tree>) -> Result<Checkpoint> {
-        refuse_while_signing()?;
+        self.store.refuse_while_signing()?;
         let mut said = self.said.lock();
         let tree = synced()?;
         let checkpoint = if let Some(last) = said.last.take_if(|last| last.size >= tree.size()) {
             last
         } else {
+            let asking = self.store.asking();
             let checkpoint = Checkpoint::of(origin, &tree, said.signer.as_ref())?;
+            drop(asking);
             self.heads.lock().append_checkpoint(&checkpoint)?;
             checkpoint
         };

@@ -9,7 +9,7 @@ use crate::error::{Anchor, Error, Result};
 use crate::heads::Heads;
 use crate::index::Index;
 use crate::storage::{Mode, Storage, missing_is_none, read_all, write_whole};
-use crate::system::{Cause, Substrate};
+use crate::system::{Lineage, Substrate};
 
 /// A directory of pins, one file for each journal.
 #[derive(Debug)]
@@ -52,21 +52,28 @@ fn named(storage: &dyn Storage, lineage: &[u8; 16], name: &str) -> Result<Option
     Ok(seen)
 }
 
+/// Whether there is a pin of any of these lineages.
+pub(crate) fn sees_any<'a>(storage: &dyn Storage, lineages: impl IntoIterator<Item = &'a Lineage>) -> Result<bool> {
+    for lineage in lineages {
+        if read(storage, &lineage.journal_id)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 impl Pin {
     /// Reads the pin of the lineage that a journal is in, if there is one. A log that is shorter than what was seen of it or of a lineage before,
-    /// or another one, is an error, unless the journal says that the history which was seen was given up.
+    /// or another one, is an error. What a journal itself says of another lineage does not change that: whoever may write to the pins has them
+    /// see it.
     pub fn open(storage: Arc<dyn Storage>, substrate: &Substrate, index: &Index, heads: &Heads) -> Result<Self> {
         let disk = storage.as_ref();
-        for (lineage, end) in substrate.ended() {
-            let Some(seen) = named(disk, &lineage, &substrate.name)? else { continue };
-            // What a copy was made of goes on by itself.
-            let elsewhere =
-                seen.size > end.from && (end.cause == Cause::Fork || substrate.gave_up(seen.size, &seen.root));
-            if seen.size > end.from && !elsewhere {
-                return Err(changed(Anchor::Pin, &seen, (end.from, None)));
-            }
-            if !elsewhere {
+        for (place, end) in substrate.lineages.iter().enumerate() {
+            let Some(seen) = named(disk, &end.parent_id, &substrate.name)? else { continue };
+            if seen.size <= end.from {
                 goes_on_from(index, heads, &seen, Anchor::Pin)?;
+            } else if !sees_any(disk, substrate.lineages.iter().skip(place))? {
+                return Err(changed(Anchor::Pin, &seen, (end.from, None)));
             }
         }
         let lineage = substrate.lineage();

@@ -25,7 +25,7 @@ use crate::recovery::{Decision, Situation, decide};
 use crate::scan::Frame;
 use crate::segment::{self, SegmentHeader};
 use crate::storage::{Mode, Storage, missing_is_none, read_all};
-use crate::system::{Cause, Substrate, lineage_ended_by};
+use crate::system::{Substrate, lineage_ended_by};
 use crate::verification::{Axis, Finding, Outcome, Verification};
 
 /// Bytes of the log between two questions whether to stop.
@@ -132,8 +132,8 @@ struct Check<'a> {
     pins: Option<&'a dyn Storage>,
     /// To be compared where the log has its size.
     pin: Option<Checkpoint>,
-    /// Pins of lineages that ended before they had their size.
-    given_up: Vec<Checkpoint>,
+    /// Pins of lineages that ended before they had their size, each with the number of lineages that had begun by then.
+    given_up: Vec<(usize, Checkpoint)>,
     /// Whether the log is what the pin says.
     is_pinned: bool,
     limit: u64,
@@ -391,7 +391,7 @@ impl Check<'_> {
             return Ok(());
         };
         let fits = begun.kept_root == self.tree.root() && lineage_ended_by(header) == Some(begun.parent_id);
-        let (forked, id) = (begun.cause == Cause::Fork, begun.journal_id);
+        let (id, begun) = (begun.journal_id, self.substrate.lineages.len());
         if !fits {
             self.find(
                 "order",
@@ -400,10 +400,7 @@ impl Check<'_> {
                 "the lineage goes on from another history than the one before it",
             );
         }
-        // A pin of the one before that tells of more: of what was given up, or of what a copy was made of.
-        if let Some(pin) = self.pin.take().filter(|_| !forked) {
-            self.given_up.push(pin);
-        }
+        self.given_up.extend(self.pin.take().map(|pin| (begun, pin)));
         self.pin = self
             .pins
             .map_or(Ok(None), |pins| pins::read(pins, &id))
@@ -511,6 +508,18 @@ impl Check<'_> {
         }
     }
 
+    /// What a pin saw of a lineage that ended must have been given up before the eyes of the pins: they saw a later one.
+    fn check_given_up(&mut self) -> Result<()> {
+        let Some(pins) = self.pins else { return Ok(()) };
+        for (begun, pin) in std::mem::take(&mut self.given_up) {
+            let seen = pins::sees_any(pins, self.substrate.lineages.iter().skip(begun - 1));
+            if !seen.or_else(|error| self.verdict.find_error("anchors", error).map(|()| true))? {
+                self.rolled_back(&pin);
+            }
+        }
+        Ok(())
+    }
+
     fn rolled_back(&mut self, pin: &Checkpoint) {
         let file = self.storage.describe("");
         let spot = Spot { file: &file, offset: 0, sequence: pin.size.saturating_sub(1) };
@@ -520,11 +529,7 @@ impl Check<'_> {
 
     fn finish(mut self) -> Result<Verification> {
         self.pin_at(true);
-        for pin in std::mem::take(&mut self.given_up) {
-            if !self.substrate.gave_up(pin.size, &pin.root) {
-                self.rolled_back(&pin);
-            }
-        }
+        self.check_given_up()?;
         self.check_keys();
         self.check_sealed_heads();
         self.check_meta()?;
