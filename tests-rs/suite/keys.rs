@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use batpak_core::error::{Error, Result};
 use batpak_core::header::Promise;
-use batpak_core::heads::{self, HeadWriter};
+use batpak_core::heads::{self, HeadWriter, Said};
 use batpak_core::key::{PublicKey, SigningKey};
 use batpak_core::proof::{Checkpoint, parse_signer_key, signer_key};
 use batpak_core::receipt::Receipt;
@@ -54,14 +54,10 @@ fn with_checkpoints(storage: &MemoryStorage, keep: impl Fn(&Checkpoint) -> bool)
     let found = heads::read(&image, &id).expect("read").expect("it is there");
     image.remove(heads::NAME).expect("remove");
     let mut writer = HeadWriter::new(heads::create(&image, &id).expect("create"), id, 0).expect("begin");
-    let mut heads = found.heads.iter().peekable();
-    for (offset, checkpoint) in found.checkpoints.iter().filter(|(_, checkpoint)| keep(checkpoint)) {
-        while let Some((_, head)) = heads.next_if(|(before, _)| before < offset) {
-            writer.append(head).expect("write");
-        }
-        writer.append_checkpoint(checkpoint).expect("write");
+    let wanted = |said: &Said<'_>| !matches!(said, Said::Checkpoint(checkpoint) if !keep(checkpoint));
+    for said in found.in_order().into_iter().filter(wanted) {
+        writer.append_said(&said).expect("write");
     }
-    heads.for_each(|(_, head)| writer.append(head).expect("write"));
     image
 }
 

@@ -19,8 +19,7 @@ use crate::history;
 use crate::idempotency;
 use crate::index::{EntityHead, Entry, Index};
 use crate::inner::Inner;
-use crate::key::statement;
-use crate::merkle;
+use crate::key::frame_statement;
 use crate::proposal::{Causation, Item, Proposal};
 use crate::receipt::{Committed, Stored};
 use crate::segment::SEGMENT_HEADER_BYTES;
@@ -90,9 +89,7 @@ impl Staged {
     /// Signs what the frame states.
     pub fn sign(&mut self, signer: &Signer) -> Result<()> {
         let committed = &mut self.committed;
-        let root = merkle::root(&committed.hashes);
-        let count = u32::try_from(committed.len()).unwrap_or(u32::MAX);
-        let statement = statement(&committed.journal_id, committed.first_sequence, count, &root);
+        let statement = frame_statement(&committed.journal_id, committed.first_sequence, &committed.hashes);
         let signature = signer.sign(&statement)?;
         committed.signature = Some(FrameSignature { key_id: signer.public().key_id(), signature });
         Ok(())
@@ -107,9 +104,9 @@ pub(crate) fn append(parts: &Parts<'_>, writer: &mut Writer, proposal: &Proposal
     }
     // 2. Nothing of the writer changes but its buffer.
     let mut buffer = std::mem::take(&mut writer.buffer);
-    let signer = writer.signer.clone();
-    let outcome = stage(parts, writer, proposal, signer.is_some(), &mut buffer).and_then(|mut staged| {
-        signer.map_or(Ok(()), |signer| staged.sign(&signer))?;
+    let signed = writer.signer.is_some();
+    let outcome = stage(parts, writer, proposal, signed, &mut buffer).and_then(|mut staged| {
+        writer.signer.as_ref().map_or(Ok(()), |signer| staged.sign(signer))?;
         put(parts, writer, proposal, staged, &mut buffer).map(Appended::Written)
     });
     writer.buffer = buffer;

@@ -11,13 +11,12 @@ use crate::meta;
 use crate::open::check_key;
 use crate::segment;
 use crate::storage::{Mode, Storage, StorageFile, missing_is_none, read_all, write_whole};
+use crate::tail::RECOVERED;
 
 /// Bytes copied at a time.
 const CHUNK_BYTES: u64 = 1024 * 1024;
 /// Until the copy says that it is another lineage, it is not to be opened as the journal that it was copied from.
 pub(crate) const UNFINISHED: &str = "fork.unfinished";
-/// Bytes that recovery set aside, which the log tells of.
-const RECOVERED: &str = "recovered";
 
 /// Copies what is synced of a journal, which may be open for writing meanwhile, to an empty place. The copy is whole once `journal.meta` is
 /// there, which comes last. It still is the same lineage: it is to be opened with this configuration, which begins another.
@@ -94,15 +93,5 @@ fn short(source: &dyn Storage, name: &str, at: u64) -> Error {
 fn copy_heads(target: &dyn Storage, journal_id: &[u8; 16], found: &Heads, size: u64) -> Result<()> {
     let file: Arc<dyn StorageFile> = heads::create(target, journal_id)?;
     let mut writer = HeadWriter::new(file, *journal_id, 0)?;
-    let mut heads = found.heads.iter().filter(|(_, head)| head.tree.size() <= size).peekable();
-    for (offset, checkpoint) in found.checkpoints.iter().filter(|(_, checkpoint)| checkpoint.size <= size) {
-        while let Some((_, head)) = heads.next_if(|(before, _)| before < offset) {
-            writer.append(head)?;
-        }
-        writer.append_checkpoint(checkpoint)?;
-    }
-    for (_, head) in heads {
-        writer.append(head)?;
-    }
-    Ok(())
+    found.in_order().iter().filter(|said| said.size() <= size).try_for_each(|said| writer.append_said(said))
 }

@@ -145,11 +145,41 @@ pub struct Heads {
     pub torn_bytes: u64,
 }
 
+/// An entry of the file that speaks of the log.
+#[derive(Clone, Copy, Debug)]
+pub enum Said<'a> {
+    /// At a seal or a close.
+    Head(&'a Head),
+    /// For others.
+    Checkpoint(&'a Checkpoint),
+}
+
+impl Said<'_> {
+    /// Number of events that it covers.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::Head(head) => head.tree.size(),
+            Self::Checkpoint(checkpoint) => checkpoint.size,
+        }
+    }
+}
+
 impl Heads {
     /// Numbers of events that something in the file covers.
     pub fn sizes(&self) -> impl Iterator<Item = u64> {
         let checkpoints = self.checkpoints.iter().map(|(_, checkpoint)| checkpoint.size);
         self.heads.iter().map(|(_, head)| head.tree.size()).chain(checkpoints)
+    }
+
+    /// Heads and checkpoints in the order in which they were written.
+    #[must_use]
+    pub fn in_order(&self) -> Vec<Said<'_>> {
+        let heads = self.heads.iter().map(|(offset, head)| (*offset, Said::Head(head)));
+        let checkpoints = self.checkpoints.iter().map(|(offset, checkpoint)| (*offset, Said::Checkpoint(checkpoint)));
+        let mut all: Vec<_> = heads.chain(checkpoints).collect();
+        all.sort_by_key(|(offset, _)| *offset);
+        all.into_iter().map(|(_, said)| said).collect()
     }
 
     /// Number of events that the last checkpoint covers.
@@ -223,6 +253,14 @@ impl HeadWriter {
     /// Writes and syncs a head. What it covers must be synced already.
     pub fn append(&mut self, head: &Head) -> Result<()> {
         self.append_body(&head.encode())
+    }
+
+    /// Writes and syncs the one or the other.
+    pub fn append_said(&mut self, said: &Said<'_>) -> Result<()> {
+        match said {
+            Said::Head(head) => self.append(head),
+            Said::Checkpoint(checkpoint) => self.append_checkpoint(checkpoint),
+        }
     }
 
     /// Writes and syncs a checkpoint. What it covers must be synced already.

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::entropy;
 use crate::error::{Error, Result};
 use crate::hash::Hash;
+use crate::merkle;
 
 fn invalid(reason: impl std::fmt::Display) -> Error {
     Error::InvalidKey { reason: reason.to_string() }
@@ -140,4 +141,11 @@ pub fn statement(journal_id: &[u8; 16], first_sequence: u64, count: u32, root: &
     bytes.extend_from_slice(&count.to_le_bytes());
     bytes.extend_from_slice(root);
     bytes
+}
+
+/// The same, of a frame with these event hashes.
+#[must_use]
+pub fn frame_statement(journal_id: &[u8; 16], first_sequence: u64, hashes: &[Hash]) -> Vec<u8> {
+    let count = u32::try_from(hashes.len()).unwrap_or(u32::MAX);
+    statement(journal_id, first_sequence, count, &merkle::root(hashes))
 }

@@ -10,7 +10,7 @@ use crate::storage::{Mode, Storage, StorageFile, is_unfinished, missing_is_none,
 use crate::system::{Cut, Substrate};
 
 /// Where bytes go that recovery cuts off.
-const RECOVERED: &str = "recovered";
+pub(crate) const RECOVERED: &str = "recovered";
 
 /// Removes what `write_whole` did not finish.
 pub(crate) fn remove_leftovers(storage: &dyn Storage) -> Result<()> {

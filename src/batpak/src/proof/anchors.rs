@@ -6,8 +6,8 @@ use super::paths;
 use crate::error::{Anchor, Error, Result};
 use crate::heads::{Heads, NAME};
 use crate::index::Index;
-use crate::key::statement;
-use crate::merkle::{self, Tree};
+use crate::key::frame_statement;
+use crate::merkle::Tree;
 use crate::receipt::Committed;
 use crate::storage::Storage;
 use crate::system::Substrate;
@@ -96,8 +96,7 @@ pub(crate) fn flaw_of_frame(frame: &Committed, substrate: &Substrate) -> Option<
     let Some(signature) = &frame.signature else {
         return Some("the frame must be signed, and is not: somebody else wrote it");
     };
-    let count = u32::try_from(frame.len()).unwrap_or(u32::MAX);
-    let statement = statement(&frame.journal_id, frame.first_sequence, count, &merkle::root(&frame.hashes));
+    let statement = frame_statement(&frame.journal_id, frame.first_sequence, &frame.hashes);
     let valid = signature.key_id == key.key_id() && key.verifies(&statement, &signature.signature);
     (!valid).then_some(
         "the signature of the frame is not valid: somebody changed it, or wrote it without the journal's key",

@@ -12,7 +12,7 @@ use crate::hash::{Hash, digest, hex};
 use crate::header::Header;
 use crate::heads::{self, Head, Reason};
 use crate::index::EntityHead;
-use crate::key::{PublicKey, statement};
+use crate::key::{PublicKey, frame_statement};
 use crate::kind::Kind;
 use crate::load::{journal_id, segment_names};
 use crate::merkle::{self, Tree};
@@ -26,6 +26,7 @@ use crate::scan::Frame;
 use crate::segment::{self, SegmentHeader};
 use crate::storage::{Mode, Storage, missing_is_none, read_all};
 use crate::system::{Substrate, lineage_ended_by};
+use crate::tail::RECOVERED;
 use crate::verification::{Axis, Finding, Outcome, Verification};
 
 /// Bytes of the log between two questions whether to stop.
@@ -424,9 +425,7 @@ impl Check<'_> {
             }
             (Some(key), Some(signature)) => {
                 self.signed_frames += 1;
-                let count = u32::try_from(hashes.len()).unwrap_or(u32::MAX);
-                let statement =
-                    statement(&self.substrate.lineage_at(last), first_sequence, count, &merkle::root(hashes));
+                let statement = frame_statement(&self.substrate.lineage_at(last), first_sequence, hashes);
                 if signature.key_id != key.key_id() {
                     let message = format!("the frame is signed by key {}", hex(&signature.key_id));
                     self.find("signatures", "unknown_signing_key", spot, &message);
@@ -656,7 +655,7 @@ impl Check<'_> {
     /// Bytes that recovery set aside are still those that the log tells of.
     fn check_recovered(&mut self) -> Result<()> {
         for cut in std::mem::take(&mut self.substrate.cuts) {
-            let path = format!("recovered/{}", cut.file);
+            let path = format!("{RECOVERED}/{}", cut.file);
             let file = missing_is_none(self.storage.open(&path, Mode::Read))?;
             let bytes = file.map(|file| read_all(file.as_ref())).transpose()?;
             if bytes.is_none_or(|bytes| digest(&bytes) != cut.digest) {
