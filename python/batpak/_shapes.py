@@ -154,9 +154,11 @@ def enum_(cls: type[enum.Enum]) -> Shape:
         message = f"expected {expected}, found {type(value).__qualname__} that no member has"
         if issubclass(cls, enum.Flag):  # a combination of flags is a value without a name
             try:
-                return cls(value)
+                member = cls(value)
             except ValueError as error:
                 raise Misfit(message, error) from None
+            if member.value == value:  # Python 3.11.2 takes -1 for all flags
+                return member
         raise Misfit(message)
 
     return Shape(name, None, to_plain, from_plain, frozenset((cls,)), frozenset(value_types))
