@@ -48,8 +48,9 @@ stress seconds="30":
     for seed in 1 2 3; do BATPAK_STRESS_S={{ seconds }} BATPAK_STRESS_SEED=$seed cargo test --quiet --locked --profile ci -p batpak-tests --test suite stress:: || exit 1; done
 
 # Parsers of what strangers hand over, under random changes, each for so many seconds.
-fuzz seconds="60":
+fuzz seconds="60": install
     BATPAK_FUZZ_S={{ seconds }} BATPAK_FUZZ_SEED=$(date +%s) cargo test --quiet --locked --profile ci -p batpak-tests --test suite fuzz::
+    BATPAK_FUZZ_S={{ seconds }} BATPAK_FUZZ_SEED=$(date +%s) {{ bin }}/python -m pytest tests-py/test_evidence_fuzz.py --timeout 0
 
 # Kill writers, BATPAK_KILLS (200) times in each mode, and hold what they leave against what they were told.
 kills: install

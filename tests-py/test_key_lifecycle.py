@@ -343,8 +343,8 @@ def test_the_commands(tmp_path: Path) -> None:
     lines = succeed("keys", journal).splitlines()
     assert [line.split()[0] for line in lines] == [SigningKey.load(each).key_id.hex() for each in (first, second)]
     old = lines[0].split()[0]
-    assert "see `batpak keys`" in fail(2, "revoke", journal, "00000000", "--reason", "x", "--key", second)
-    assert "see `batpak keys`" in fail(2, "revoke", journal, old[:7], "--reason", "x", "--key", second)
+    assert "`batpak keys` lists them" in fail(2, "revoke", journal, "00000000", "--reason", "x", "--key", second)
+    assert "`batpak keys` lists them" in fail(2, "revoke", journal, old[:7], "--reason", "x", "--key", second)
     fail(12, "rotate", journal, first, "--key", first)
     fail(12, "rotate", journal, tmp_path / "missing", "--key", second)
     fail(2, "keygen", tmp_path / "third", "--note", "two words")

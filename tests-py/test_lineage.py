@@ -121,7 +121,7 @@ def test_what_is_refused(path: Path, tmp_path: Path, key: SigningKey) -> None:
             batpak.accept_restore(path, signing_key=key, **wrong)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
-    with pytest.raises(batpak.NotAJournal):
+    with pytest.raises(batpak.InvalidInput, match="not empty"):
         batpak.fork(path, tmp_path / "full", signing_key=key, **WHY)
     for inside in (path / "segments" / "sub", path):
         with pytest.raises(batpak.InvalidInput, match="inside"):

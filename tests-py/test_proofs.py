@@ -118,6 +118,16 @@ def test_proofs_lead_to_the_checkpoint(store: Store, key: SigningKey) -> None:
     assert store.prove(5, old.size) == store.prove(5, old)
 
 
+def test_no_proof_leads_from_the_checkpoint_of_another_history(store: Store, tmp_path: Path, key: SigningKey) -> None:
+    fill(store, 5)
+    with Store.open(tmp_path / "other", signing_key=key) as other:
+        fill(other, 3)
+        foreign = other.checkpoint()
+    for sizes in ((foreign, None), (1, foreign)):
+        with pytest.raises(batpak.InvalidInput, match="another history"):
+            store.prove_consistency(*sizes)
+
+
 def test_a_proof_as_text(store: Store, key: SigningKey) -> None:
     fill(store, 20)
     checkpoint = store.checkpoint()

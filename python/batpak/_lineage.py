@@ -158,8 +158,9 @@ def fork(
         The receipt of the event that begins the fork (kind 0x0007 on ``batpak``).
 
     Raises:
-        InvalidInput: ``reason`` or ``actor`` is empty or too long, or ``target`` lies inside ``source``.
-        NotAJournal: there is no journal at ``source``, or ``target`` is not empty.
+        InvalidInput: ``reason`` or ``actor`` is empty or too long, or ``target`` lies inside ``source`` or is not
+            empty.
+        NotAJournal: there is no journal at ``source``, or a fork that was not finished.
         JournalDamaged: the source is damaged.
         KeyRequired, WrongKey, KeyNotInJournal: as for ``Store.open``.
         StorageError: the operating system refused. What is in ``target`` then is no journal, and may be removed.

@@ -117,7 +117,8 @@ class Proving(Writing):
             have ``verify`` do it.
 
         Raises:
-            InvalidInput: ``old`` is larger than ``new``, or as for ``root``.
+            InvalidInput: ``old`` is larger than ``new``, a checkpoint states another history than this journal has, or
+                as for ``root``.
             StorePoisoned, StorageError: the events cannot be synced or read.
             StoreClosed, ForkedStore: this store cannot be used.
         """
@@ -125,6 +126,12 @@ class Proving(Writing):
         if first is None:
             raise TypeError("old must be a batpak.Checkpoint or an int, not NoneType")
         old_size, old_root, new_size, new_root, path = self._core.prove_consistency(first, _size(new, "new"))
+        for given, root in ((old, old_root), (new, new_root)):
+            if isinstance(given, Checkpoint) and given.root != root:
+                raise InvalidInput(
+                    f"the checkpoint of {given.size} events states another history than this journal has: it was "
+                    "changed since, or it is a copy that went another way, and no proof leads from one to the other"
+                )
         return ConsistencyProof(old_size, old_root, new_size, new_root, tuple(path))
 
     def export_evidence(

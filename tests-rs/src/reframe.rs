@@ -95,6 +95,6 @@ pub fn restamp(header: &[u8], change: impl FnOnce(&mut Stamp)) -> Vec<u8> {
 #[must_use]
 pub fn tail(record: &Record<'_>, payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    batpak_core::record::encode_tail(&mut out, &record.salt, record.private, payload);
+    batpak_core::record::encode_tail(&mut out, &record.erasable.salt, record.erasable.private, payload);
     out
 }

@@ -6,10 +6,11 @@ use batpak_core::error::Result;
 use batpak_core::header::Promise;
 use batpak_core::marks::MarkName;
 use batpak_core::storage::{Effect, Fault, FaultyStorage, MemoryStorage, OPERATIONS, PendingWrite, Storage, Survival};
+use batpak_core::{Config, Store};
 use batpak_tests::clock::TestClock;
 use batpak_tests::crash_images::crash_images;
 use batpak_tests::deeds::Deed;
-use batpak_tests::journal::{events, is_log};
+use batpak_tests::journal::{config, events, is_log, key, open, write};
 use batpak_tests::witness::{Fate, Witness};
 
 /// Every kind of step that a journal knows: creation, singles and batches of each promise, rotation, close, reopen.
@@ -185,6 +186,64 @@ fn a_write_that_failed_and_was_taken_back_does_no_harm_when_the_power_goes() {
             if hit.is_none() {
                 assert!(call > 6, "only {call} calls");
                 break;
+            }
+        }
+    }
+}
+
+/// Two openings of a signed journal with pins, with checkpoints by demand, at closing and around an exchange of keys.
+fn pinned_life(journal: &FaultyStorage, pins: &FaultyStorage) -> Result<()> {
+    let config = |seed| Config { signer: Some(key(seed).into()), pins: Some(Arc::new(pins.clone())), ..config() };
+    let write = |store: &Store, promise| write(store, promise, "a", &[&[7; 700]]);
+    let store = open(journal, config(7))?;
+    write(&store, Promise::Manual)?;
+    store.checkpoint()?;
+    write(&store, Promise::Manual)?;
+    store.checkpoint()?;
+    store.close()?;
+    let store = open(journal, config(7))?;
+    write(&store, Promise::Manual)?;
+    store.rotate_key(&key(8).into())?;
+    write(&store, Promise::Always)?;
+    drop(store);
+    let store = open(journal, config(8))?;
+    write(&store, Promise::Manual)?;
+    store.checkpoint()?;
+    write(&store, Promise::Manual)?;
+    Ok(())
+}
+
+/// Whatever a power cut leaves of the journal, and whatever it leaves of the pins: no pin is ahead of what was synced.
+#[test]
+fn no_power_cut_makes_a_pinned_journal_look_rolled_back() {
+    let mut images = 0;
+    for (call, journal_fails) in (1..).step_by(3).flat_map(|call| [(call, true), (call, false)]) {
+        let (journal, pins) = (MemoryStorage::recording(), MemoryStorage::recording());
+        let faults = |here: bool| here.then(|| Fault::forever(call, Effect::Fails));
+        let faulty_journal = FaultyStorage::new(Arc::new(journal.clone()), faults(journal_fails));
+        let faulty_pins = FaultyStorage::new(Arc::new(pins.clone()), faults(!journal_fails));
+        let outcome = pinned_life(&faulty_journal, &faulty_pins);
+        let Some(hit) = faulty_journal.hit().or(faulty_pins.hit()) else {
+            outcome.expect("no fault was met");
+            if journal_fails {
+                assert!(call > 100 && images > 1000, "only {call} calls, {images} images");
+                return;
+            }
+            continue;
+        };
+        for (cut, image) in crash_images(&journal, 0, call) {
+            for (other_cut, seen) in crash_images(&pins, 0, call) {
+                images += 1;
+                let case = format!("{hit}: of the journal {cut}, of the pins {other_cut}");
+                let opened = |seed: u8| {
+                    let pins: Arc<dyn Storage> = Arc::new(seen.process_kill_image());
+                    let how = Config { signer: Some(key(seed).into()), pins: Some(pins), ..config() };
+                    open(&image.process_kill_image(), how)
+                };
+                // Which of the keys is in force depends on what survived.
+                if let Err(error) = opened(7).or_else(|_| opened(8)) {
+                    panic!("{case}: {error}");
+                }
             }
         }
     }

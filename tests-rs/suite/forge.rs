@@ -141,7 +141,7 @@ fn other_payload(record: &mut (Vec<u8>, Vec<u8>), payload: &[u8]) {
     let commitment = Header::decode(&record.0).expect("a header").payload_commitment;
     let at = record.0.windows(32).position(|window| window == commitment).expect("it is there");
     let new = tail(&old, payload);
-    record.0[at..at + 32].copy_from_slice(&payload_commitment(&old.salt, old.private, payload));
+    record.0[at..at + 32].copy_from_slice(&payload_commitment(&old.erasable.salt, old.erasable.private, payload));
     record.1 = new;
 }
 

@@ -8,7 +8,7 @@ use batpak_core::fork;
 use batpak_core::hash::Hash;
 use batpak_core::header::Promise;
 use batpak_core::receipt::Receipt;
-use batpak_core::storage::{MemoryStorage, Storage};
+use batpak_core::storage::{Effect, Fault, FaultyStorage, MemoryStorage, Storage};
 use batpak_core::system::Cause;
 use batpak_core::verification::{Outcome, Verification};
 use batpak_core::verify::Against;
@@ -188,6 +188,52 @@ fn a_fork_that_was_not_finished_is_no_journal() {
     let empty = MemoryStorage::new();
     assert!(matches!(fork::copy(&from, &empty, &blank), Err(Error::InvalidInput { .. })));
     assert!(empty.export().is_empty());
+}
+
+/// A place where a fork stopped: nothing, or no journal; or, if its last word arrived, the whole of another lineage. Never the journal that
+/// it was copied from.
+fn check_unfinished(place: &MemoryStorage, parent: [u8; 16], case: &str) {
+    match open(place, signed()) {
+        Ok(store) => {
+            if place.export().contains_key("fork.unfinished") || store.journal_id() == parent {
+                panic!("{case}: opened as {:?}", store.lineages());
+            }
+            let is_new = store.lineages().expect("lineages").is_empty();
+            assert_eq!(is_new, store.events().expect("events") <= 2, "{case}: neither a new journal nor a fork");
+            store.close().expect("close");
+            assert_eq!(codes(&verify_closed(place).expect("verify")), Vec::<&str>::new(), "{case}");
+        }
+        Err(Error::NotAJournal { reason, .. }) => assert!(reason.contains("fork"), "{case}: {reason}"),
+        Err(error) => panic!("{case}: {error}"),
+    }
+}
+
+#[test]
+fn a_fork_that_stops_anywhere_is_never_taken_for_the_journal_that_it_was_copied_from() {
+    let source = MemoryStorage::new();
+    let store = open(&source, signed()).expect("open");
+    append(&store, 20);
+    store.checkpoint().expect("checkpoint");
+    let parent = store.journal_id();
+    let source: Arc<dyn Storage> = Arc::new(source);
+    let how = departing(Cause::Fork, None, signed());
+    for effect in [Effect::Fails, Effect::FailsAfter, Effect::ShortWrite(100)] {
+        for call in 1.. {
+            let inner = MemoryStorage::recording();
+            let target = FaultyStorage::new(Arc::new(inner.clone()), [Fault::forever(call, effect)]);
+            let outcome = fork::copy(&source, &target, &how).and_then(|()| open(&target, how.clone()).map(drop));
+            let Some(hit) = target.hit() else {
+                outcome.expect("no fault was met");
+                assert!(call > 40, "only {call} calls");
+                break;
+            };
+            let case = format!("{effect:?} at {hit}");
+            check_unfinished(&inner.process_kill_image(), parent, &case);
+            for (description, image) in crash_images(&inner, 2, call) {
+                check_unfinished(&image, parent, &format!("{case}: {description}"));
+            }
+        }
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod faulty;
 mod forge;
 mod fuzz;
 mod golden;
+mod hash;
 mod index;
 mod interop;
 mod keys;

@@ -11,6 +11,7 @@ _INSTEAD: Final = (
     ("close it there, or open it with read_only=True", "end it there; commands that only read work meanwhile"),
     ("open with rebuild_meta=True to write it anew", "`batpak verify --rebuild-meta DIR` writes it anew"),
     ("open the store with allow_nonfinite=True to keep them", "--allow-nonfinite lets them in"),
+    ("open it once with adopt_key=True", "add --adopt-key to a command that writes to it"),
     ("needs kind=, for instance kind=batpak.Kind(0xF, 1)", "needs a kind"),
 )
 

@@ -38,6 +38,10 @@ def run(arguments: argparse.Namespace) -> int:
     with batpak.Store.open(arguments.directory, create=False, signing_key=key) as store:
         fitting = [each for each in store.signing_keys() if each.key_id.hex().startswith(wanted)]
         if len(wanted) < 8 or len(fitting) != 1:
-            raise CommandError(f"{arguments.key_id}: no key, or more than one, has this id; see `batpak keys`", USAGE)
+            raise CommandError(
+                f"{arguments.key_id!r} is not the first 8 or more digits of the id of one key of this journal; "
+                "`batpak keys` lists them",
+                USAGE,
+            )
         write_receipt(store.revoke_key(fitting[0].public_key, reason=arguments.reason), as_json=arguments.json)
     return OK

@@ -167,7 +167,7 @@ def _split_view(scene: Scene) -> list[Catch]:
                 store.append(coordinate("drill:a"), {"view": view, "n": number}, kind=DRILL)
             stated.append(store.checkpoint())
     with scene.writing(directory) as store:
-        proof = store.prove_consistency(*stated)
+        proof = store.prove_consistency(*(each.size for each in stated))
     verdict = proof.verify(stated[0], stated[1], public_key=scene.public_key)
     return verdict_catch(verdict, "proof", "consistency proof")
 

@@ -97,7 +97,7 @@ pub enum Error {
 }
 
 const KEY_NOT_IN_JOURNAL: &str = "this journal was written without a key; if it should have one, another was put in its place: verify it \
-                                  against a checkpoint that you hold; to sign it from now on, and its history with it, pass adopt_key=True";
+                                  against a checkpoint that you hold; to sign it from now on, and its history with it, open it once with adopt_key=True";
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -192,8 +192,8 @@ impl fmt::Display for Error {
             }
             Self::Rewound { from, to } => write!(
                 f,
-                "a crash took events that were never synced: of the {from} events that this reader had seen, the first {to} still stand; \
-                 discard what you derived from the others and go on"
+                "of the {from} events that this reader had seen, the first {to} still stand: a crash took events that were never synced, or \
+                 an older copy was put in the journal's place; discard what you derived from the others and go on"
             ),
             Self::Storage(failure) => {
                 write!(f, "cannot {} {}: {}", failure.operation, failure.path, failure.message)

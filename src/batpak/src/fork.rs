@@ -18,16 +18,26 @@ const CHUNK_BYTES: u64 = 1024 * 1024;
 /// Until the copy says that it is another lineage, it is not to be opened as the journal that it was copied from.
 pub(crate) const UNFINISHED: &str = "fork.unfinished";
 
+/// A copy that stopped halfway is no journal, whatever of one is there already.
+pub(crate) fn refuse_unfinished(storage: &dyn Storage) -> Result<()> {
+    if missing_is_none(storage.open(UNFINISHED, Mode::Read))?.is_none() {
+        return Ok(());
+    }
+    let reason = "a fork was begun here and not finished; remove the directory, and fork again".to_owned();
+    Err(Error::NotAJournal { path: storage.describe(""), reason })
+}
+
 /// Copies what is synced of a journal, which may be open for writing meanwhile, to an empty place. The copy is whole once `journal.meta` is
 /// there, which comes last. It still is the same lineage: it is to be opened with this configuration, which begins another.
 pub fn copy(source: &Arc<dyn Storage>, target: &dyn Storage, config: &Config) -> Result<()> {
+    refuse_unfinished(source.as_ref())?;
     if find(source.as_ref())? == Found::Nothing {
         let reason = "there is no journal here".to_owned();
         return Err(Error::NotAJournal { path: source.describe(""), reason });
     }
     if missing_is_none(target.list(""))?.is_some_and(|names| !names.is_empty()) {
-        let reason = "the directory is not empty; a copy needs a place of its own".to_owned();
-        return Err(Error::NotAJournal { path: target.describe(""), reason });
+        let reason = format!("{} is not empty; a fork needs a directory of its own", target.describe(""));
+        return Err(Error::InvalidInput { reason });
     }
     let mut config = config.clone();
     config.check()?;

@@ -15,7 +15,7 @@ use crate::create::{Found, create, find, finish_creation};
 use crate::entropy::{self, Entropy};
 use crate::error::{Error, Result};
 use crate::files::Files;
-use crate::fork::UNFINISHED;
+use crate::fork::{UNFINISHED, refuse_unfinished};
 use crate::frontier;
 use crate::hash::hex;
 use crate::header::Promise;
@@ -38,7 +38,7 @@ use crate::replay;
 use crate::report::OpenReport;
 use crate::segment;
 use crate::signer::{Signer, StoreNumber};
-use crate::storage::{Mode, Storage, StorageFile, StorageLock, missing_is_none, remove_if_there, write_whole};
+use crate::storage::{Mode, Storage, StorageFile, StorageLock, remove_if_there, write_whole};
 use crate::store::{Store, clock_ahead_us, elapsed_us};
 use crate::system::{self, Cause, Cut, Lineage, Substrate, SystemEvent};
 use crate::tail::{missed_cuts, remove_leftovers, rewrite_unsynced, settle_tail};
@@ -51,6 +51,9 @@ impl Store {
     pub fn open_with(storage: Arc<dyn Storage>, clock: Arc<dyn WallClock>, mut config: Config) -> Result<Self> {
         let begun = Instant::now();
         config.check()?;
+        if config.departure.is_none() {
+            refuse_unfinished(storage.as_ref())?;
+        }
         let found = find(storage.as_ref())?;
         // A history that goes on must be there.
         let needed = config.read_only || !config.create || config.departure.is_some();
@@ -60,10 +63,6 @@ impl Store {
                 reason: "there is no journal here; open it for writing with create=True, or run `batpak init`"
                     .to_owned(),
             });
-        }
-        if config.departure.is_none() && missing_is_none(storage.open(UNFINISHED, Mode::Read))?.is_some() {
-            let reason = "a fork was begun here and not finished; remove the directory, and fork again".to_owned();
-            return Err(Error::NotAJournal { path: storage.describe(""), reason });
         }
         if config.read_only {
             return open_read_only(storage, clock, config, begun);

@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::files::Files;
-use crate::hash::Hash;
+use crate::hash::{Hash, Input, NO_HASH, hash_all};
 use crate::header::{Encoding, Header, Promise, Stamp};
 use crate::index::Location;
 use crate::kind::Kind;
-use crate::record::Record;
+use crate::record::{Erasable, Record};
 use crate::segment;
 use crate::storage::{Mode, Storage, StorageFile};
 
@@ -24,6 +24,7 @@ pub struct Event {
     header: Range<usize>,
     entity: Range<usize>,
     scope: Range<usize>,
+    opening: Range<usize>,
     private: Range<usize>,
     payload: Range<usize>,
     /// Hash of the header.
@@ -59,22 +60,24 @@ fn range_in(whole: &[u8], part: &[u8]) -> Range<usize> {
 impl Event {
     /// Takes a record apart, and checks that the header commits to its payload.
     pub fn from_record(bytes: Box<[u8]>) -> Result<Self> {
+        let mut event = Self::unchecked(bytes)?;
+        check(std::slice::from_mut(&mut event)).map_err(|(_, error)| error)?;
+        Ok(event)
+    }
+
+    /// Takes a record apart. Nothing was hashed yet: `check` does that.
+    fn unchecked(bytes: Box<[u8]>) -> Result<Self> {
         let record = Record::decode(&bytes)?;
         let header = Header::decode(record.header)?;
-        if !record.fits(&header) {
-            return Err(Error::InvalidEncoding {
-                what: "record",
-                offset: record.header.len(),
-                reason: "the payload does not fit the header's commitment",
-            });
-        }
+        let Erasable { opening, salt, private, payload } = record.erasable;
         Ok(Self {
             header: range_in(&bytes, record.header),
             entity: range_in(&bytes, header.entity.as_bytes()),
             scope: range_in(&bytes, header.scope.as_bytes()),
-            private: range_in(&bytes, record.private),
-            payload: range_in(&bytes, record.payload),
-            event_hash: record.event_hash(),
+            opening: range_in(&bytes, opening),
+            private: range_in(&bytes, private),
+            payload: range_in(&bytes, payload),
+            event_hash: NO_HASH,
             journal_id: header.journal_id,
             kind: header.kind,
             payload_version: header.payload_version,
@@ -83,10 +86,14 @@ impl Event {
             causation_id: header.causation_id,
             promise: header.promise,
             payload_commitment: header.payload_commitment,
-            salt: record.salt,
+            salt,
             stamp: header.stamp,
             record: bytes,
         })
+    }
+
+    fn inputs(&self) -> [Input<'_>; 2] {
+        [Input::event(self.header()), Input::payload(self.part(&self.opening), self.payload())]
     }
 
     fn part(&self, range: &Range<usize>) -> &[u8] {
@@ -145,24 +152,56 @@ fn damaged(storage: &dyn Storage, location: &Location, reason: &str) -> Error {
     }
 }
 
-/// Checks a record against the index and takes it apart.
-fn event_from(storage: &dyn Storage, location: &Location, bytes: Box<[u8]>) -> Result<Event> {
-    let event = Event::from_record(bytes).map_err(|error| damaged(storage, location, &error.to_string()))?;
-    if event.event_hash != location.hash {
-        return Err(damaged(storage, location, "the event changed on disk since the journal was opened"));
+/// Hashes events, and checks that their headers commit to their payloads. An error says which of them it is about.
+fn check(events: &mut [Event]) -> std::result::Result<(), (usize, Error)> {
+    let mut inputs: Vec<[Input<'_>; 2]> = events.iter().map(Event::inputs).collect();
+    hash_all(inputs.as_flattened_mut());
+    let hashes: Vec<[Hash; 2]> = inputs.iter().map(|[event, payload]| [event.hash, payload.hash]).collect();
+    for (number, (event, [event_hash, commitment])) in events.iter_mut().zip(hashes).enumerate() {
+        event.event_hash = event_hash;
+        if commitment != event.payload_commitment {
+            let (offset, reason) = (event.header.end, "the payload does not fit the header's commitment");
+            return Err((number, Error::InvalidEncoding { what: "record", offset, reason }));
+        }
     }
-    if event.stamp.sequence != location.sequence {
-        return Err(damaged(storage, location, "another event lies where its index says that this one does"));
-    }
-    Ok(event)
+    Ok(())
 }
 
-/// One event, from the segment that it is in.
-fn event_in(storage: &dyn Storage, file: &dyn StorageFile, location: &Location) -> Result<Event> {
+/// Takes the record of an event apart.
+fn taken_apart(storage: &dyn Storage, location: &Location, bytes: Box<[u8]>) -> Result<Event> {
+    Event::unchecked(bytes).map_err(|error| damaged(storage, location, &error.to_string()))
+}
+
+/// Checks events against the index.
+fn checked(storage: &dyn Storage, locations: &[Location], events: &mut [Event]) -> Result<()> {
+    check(events).map_err(|(number, error)| match locations.get(number) {
+        Some(location) => damaged(storage, location, &error.to_string()),
+        None => error,
+    })?;
+    for (event, location) in events.iter().zip(locations) {
+        if event.event_hash != location.hash {
+            return Err(damaged(storage, location, "the event changed on disk since the journal was opened"));
+        }
+        if event.stamp.sequence != location.sequence {
+            return Err(damaged(storage, location, "another event lies where its index says that this one does"));
+        }
+    }
+    Ok(())
+}
+
+/// One event, from the segment that it is in. Nothing was hashed yet.
+fn unchecked_in(storage: &dyn Storage, file: &dyn StorageFile, location: &Location) -> Result<Event> {
     let mut bytes = vec![0; location.length as usize];
     let filled = file.read_at(&mut bytes, location.offset)?;
     bytes.truncate(filled);
-    event_from(storage, location, bytes.into())
+    taken_apart(storage, location, bytes.into())
+}
+
+fn event_in(storage: &dyn Storage, file: &dyn StorageFile, location: &Location) -> Result<Event> {
+    let mut event = [unchecked_in(storage, file, location)?];
+    checked(storage, std::slice::from_ref(location), &mut event)?;
+    let [event] = event;
+    Ok(event)
 }
 
 /// One event, whose segment need not be open for reading yet.
@@ -196,7 +235,7 @@ pub fn events(files: &Files, locations: &[Location]) -> Result<Vec<Event>> {
         let (run, after) = rest.split_at(more + 1);
         rest = after;
         if more == 0 {
-            events.push(event(files, first)?);
+            events.push(unchecked_in(files.storage(), files.segment(first.segment)?.as_ref(), first)?);
             continue;
         }
         let mut bytes = vec![0; usize::try_from(end - first.offset).unwrap_or(0)];
@@ -205,8 +244,9 @@ pub fn events(files: &Files, locations: &[Location]) -> Result<Vec<Event>> {
         for location in run {
             let from = usize::try_from(location.offset - first.offset).unwrap_or(usize::MAX);
             let record = bytes.get(from..).and_then(|rest| rest.get(..location.length as usize)).unwrap_or_default();
-            events.push(event_from(files.storage(), location, record.into())?);
+            events.push(taken_apart(files.storage(), location, record.into())?);
         }
     }
+    checked(files.storage(), locations, &mut events)?;
     Ok(events)
 }

@@ -1,8 +1,7 @@
 //! One event as it lies in a frame: the permanent header, then what may one day be erased (FORMAT.md section 5).
 
 use crate::error::{Error, Result};
-use crate::hash::{Hash, event_hash, payload_commitment};
-use crate::header::{Encoding, Header};
+use crate::hash::{Hash, Input, event_hash};
 use crate::limits::{PAYLOAD_BYTES_MAX, PRIVATE_BYTES_MAX};
 use crate::value::{self, Decoder, Token};
 use crate::wire::{Reader, put_bytes};
@@ -20,6 +19,8 @@ pub fn encode_tail(out: &mut Vec<u8>, salt: &[u8; 16], private: &[u8], payload: 
 /// What follows the header in a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Erasable<'a> {
+    /// Salt, and private metadata behind its length: what the commitment covers before the payload.
+    pub opening: &'a [u8],
     /// Hides the payload behind its commitment.
     pub salt: [u8; 16],
     /// Erasable metadata: empty, or a value that is a map.
@@ -33,13 +34,15 @@ impl<'a> Erasable<'a> {
         if reader.byte()? != PAYLOAD_PRESENT {
             return Err(reader.error("unknown record flags"));
         }
+        let opening_from = reader.position();
         let salt = reader.array()?;
         let private = reader.bytes()?;
+        let opening = reader.since(opening_from);
         let payload = reader.bytes()?;
         if private.len() > PRIVATE_BYTES_MAX || payload.len() > PAYLOAD_BYTES_MAX {
             return Err(reader.error("a payload larger than it may be"));
         }
-        Ok(Self { salt, private, payload })
+        Ok(Self { opening, salt, private, payload })
     }
 
     /// Reads exactly these.
@@ -56,20 +59,14 @@ impl<'a> Erasable<'a> {
 pub struct Record<'a> {
     /// The encoded header.
     pub header: &'a [u8],
-    /// Hides the payload behind its commitment.
-    pub salt: [u8; 16],
-    /// Erasable metadata: empty, or a value that is a map.
-    pub private: &'a [u8],
-    /// The payload as stored.
-    pub payload: &'a [u8],
+    /// What follows it.
+    pub erasable: Erasable<'a>,
 }
 
 impl<'a> Record<'a> {
     /// Reads the next record.
     pub fn read(reader: &mut Reader<'a>) -> Result<Self> {
-        let header = reader.bytes()?;
-        let Erasable { salt, private, payload } = Erasable::read(reader)?;
-        Ok(Self { header, salt, private, payload })
+        Ok(Self { header: reader.bytes()?, erasable: Erasable::read(reader)? })
     }
 
     /// Reads exactly one record.
@@ -86,24 +83,27 @@ impl<'a> Record<'a> {
         event_hash(self.header)
     }
 
-    /// Whether salt, private metadata and payload are those that the header commits to.
+    /// What is hashed to check it: for the hash of the event, and for the commitment to salt, private metadata and payload.
     #[must_use]
-    pub fn fits(&self, header: &Header<'_>) -> bool {
-        payload_commitment(&self.salt, self.private, self.payload) == header.payload_commitment
+    pub fn inputs(&self) -> [Input<'a>; 2] {
+        [Input::event(self.header), Input::payload(self.erasable.opening, self.erasable.payload)]
     }
 
-    /// Whether payload and private metadata are canonical.
-    pub fn check_values(&self, header: &Header<'_>) -> Result<()> {
-        if header.encoding == Encoding::Value {
-            value::validate(self.payload)?;
+    /// Whether the payload is canonical, if it is a value.
+    pub fn check_payload(&self) -> Result<()> {
+        value::validate(self.erasable.payload)
+    }
+
+    /// Whether the private metadata are canonical.
+    pub fn check_private(&self) -> Result<()> {
+        let private = self.erasable.private;
+        if private.is_empty() {
+            return Ok(());
         }
-        if !self.private.is_empty() {
-            value::validate(self.private)?;
-            if !matches!(Decoder::new(self.private).next(), Ok(Token::Map(_))) {
-                let reason = "private metadata that is not a map";
-                return Err(Error::InvalidEncoding { what: "record", offset: 0, reason });
-            }
+        value::validate(private)?;
+        if matches!(Decoder::new(private).next(), Ok(Token::Map(_))) {
+            return Ok(());
         }
-        Ok(())
+        Err(Error::InvalidEncoding { what: "record", offset: 0, reason: "private metadata that is not a map" })
     }
 }

@@ -58,6 +58,12 @@ impl<'a> Reader<'a> {
         self.position
     }
 
+    /// The bytes that were read since `position`.
+    #[must_use]
+    pub fn since(&self, position: usize) -> &'a [u8] {
+        self.bytes.get(position..self.position).unwrap_or_default()
+    }
+
     /// How many bytes are left.
     #[must_use]
     pub const fn remaining(&self) -> usize {

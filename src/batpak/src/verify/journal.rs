@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::indexes::Indexes;
-use super::reading::{End, Facts, Flaw, Step, Wants, each_step};
+use super::reading::{End, Facts, Step, Wants, each_step};
 use super::standing::Standing;
 use crate::error::{Error, Result};
 use crate::frame::{FrameSignature, decode_body};
@@ -15,7 +15,7 @@ use crate::index::EntityHead;
 use crate::key::{PublicKey, frame_statement};
 use crate::kind::Kind;
 use crate::load::{journal_id, segment_names};
-use crate::merkle::{self, Tree};
+use crate::merkle::Tree;
 use crate::meta;
 use crate::order::{Order, Previous};
 use crate::proof::Checkpoint;
@@ -337,17 +337,15 @@ impl Check<'_> {
                 self.find("content", "invalid_encoding", spot, &error.to_string());
                 self.order.next_sequence += 1;
                 self.indexes.give_up();
-                self.grow(&facts.hash);
+                self.grow(facts);
                 return Ok(());
             }
         };
-        match &facts.flaw {
-            None => {}
-            Some(Flaw::Commitment) => {
-                let message = "the payload is not the one that the event commits to";
-                self.find("content", "content_hash_mismatch", spot, message);
-            }
-            Some(Flaw::Encoding(error)) => self.find("content", "invalid_encoding", spot, &error.to_string()),
+        if facts.commitment != header.payload_commitment {
+            let message = "the payload is not the one that the event commits to";
+            self.find("content", "content_hash_mismatch", spot, message);
+        } else if let Some(error) = facts.flaw(header.encoding) {
+            self.find("content", "invalid_encoding", spot, &error.to_string());
         }
         let hash = facts.hash;
         let head = EntityHead { clock: header.stamp.clock, sequence: header.stamp.sequence, hash };
@@ -364,7 +362,8 @@ impl Check<'_> {
             self.order.resume_after(&header, spot.sequence);
         }
         if header.kind.category() == 0
-            && let Err(error) = self.substrate.accept(&header.journal_id, header.kind, spot.sequence, record.payload)
+            && let Err(error) =
+                self.substrate.accept(&header.journal_id, header.kind, spot.sequence, record.erasable.payload)
         {
             let (axis, code) = match error {
                 Error::InvalidKey { .. } => ("signatures", "invalid_key_event"),
@@ -375,15 +374,15 @@ impl Check<'_> {
         if header.kind == Kind::LINEAGE {
             self.departs(&header, spot)?;
         }
-        self.grow(&hash);
+        self.grow(facts);
         self.indexes.event(&header, hash, spot.offset, length, &mut self.verdict)
     }
 
     /// The tree takes in the next event, and the indexes what they keep of it.
-    fn grow(&mut self, hash: &Hash) {
+    fn grow(&mut self, facts: &Facts) {
         let Self { tree, indexes, .. } = self;
         let size = tree.size() + 1;
-        tree.push_seen(0, merkle::leaf(hash), |height, root| indexes.node(size - (1 << height), height, root));
+        tree.push_seen(0, facts.leaf, |height, root| indexes.node(size - (1 << height), height, root));
     }
 
     /// Another lineage begins: it says truly what it goes on from, and has a pin of its own.

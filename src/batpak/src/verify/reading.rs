@@ -6,8 +6,9 @@ use std::sync::mpsc::sync_channel;
 
 use crate::error::{Error, Result};
 use crate::frame::{FrameHeader, decode_body};
-use crate::hash::Hash;
-use crate::header::Header;
+use crate::hash::{Hash, Input, hash_all};
+use crate::header::Encoding;
+use crate::merkle;
 use crate::record::Record;
 use crate::scan::{Ending, Frame, Scan};
 use crate::segment::{self, SegmentHeader};
@@ -72,13 +73,25 @@ impl Chunk {
     }
 
     fn push(&mut self, frame: &Frame<'_>) {
-        let (from, first) = (self.bytes.len(), self.facts.len());
+        let from = self.bytes.len();
         self.bytes.extend_from_slice(frame.body);
-        for (_, _, record) in decode_body(&frame.header, frame.body).map(|body| body.records).unwrap_or_default() {
-            self.facts.push(Facts::of(&record));
+        let body = from..self.bytes.len();
+        self.frames.push(Read { offset: frame.offset, header: frame.header, body, facts: 0..0 });
+    }
+
+    /// Finds out what is known of each record: of all together, because many are hashed faster than one.
+    fn judge(&mut self) {
+        let mut records = Vec::new();
+        for read in &mut self.frames {
+            let body = self.bytes.get(read.body.clone()).unwrap_or_default();
+            let first = records.len();
+            records.extend(decode_body(&read.header, body).map(|body| body.records).unwrap_or_default());
+            read.facts = first..records.len();
         }
-        let (body, facts) = (from..self.bytes.len(), first..self.facts.len());
-        self.frames.push(Read { offset: frame.offset, header: frame.header, body, facts });
+        let mut inputs: Vec<[Input<'_>; 2]> = records.iter().map(|(_, _, record)| record.inputs()).collect();
+        hash_all(inputs.as_flattened_mut());
+        let hashed = records.iter().zip(&inputs);
+        self.facts.extend(hashed.map(|((_, _, record), [event, payload])| Facts::of(record, event.hash, payload.hash)));
     }
 
     /// The frames, each with what is known of its records: nothing, if its body cannot be taken apart.
@@ -91,30 +104,31 @@ impl Chunk {
     }
 }
 
-/// What is known of a record by itself.
+/// What is known of a record by itself, before its header is looked at.
 #[derive(Debug)]
 pub(super) struct Facts {
     pub hash: Hash,
-    pub flaw: Option<Flaw>,
-}
-
-/// What is wrong with the payload of a record whose header can be read.
-#[derive(Debug)]
-pub(super) enum Flaw {
-    /// It is not the one that the header commits to.
-    Commitment,
-    /// It is not canonical.
-    Encoding(Error),
+    /// In the tree.
+    pub leaf: Hash,
+    /// What the header must say of what follows it.
+    pub commitment: Hash,
+    /// Why the payload is no canonical value, which matters if it is to be one.
+    payload: Option<Box<Error>>,
+    /// Why the private metadata are not canonical.
+    private: Option<Box<Error>>,
 }
 
 impl Facts {
-    fn of(record: &Record<'_>) -> Self {
-        let flaw = match Header::decode(record.header) {
-            Err(_) => None,
-            Ok(header) if !record.fits(&header) => Some(Flaw::Commitment),
-            Ok(header) => record.check_values(&header).err().map(Flaw::Encoding),
-        };
-        Self { hash: record.event_hash(), flaw }
+    fn of(record: &Record<'_>, hash: Hash, commitment: Hash) -> Self {
+        let payload = record.check_payload().err().map(Box::new);
+        let private = record.check_private().err().map(Box::new);
+        Self { hash, leaf: merkle::leaf(&hash), commitment, payload, private }
+    }
+
+    /// Why a record with a payload of this encoding is not canonical.
+    pub fn flaw(&self, encoding: Encoding) -> Option<&Error> {
+        let payload = self.payload.as_deref().filter(|_| encoding == Encoding::Value);
+        payload.or(self.private.as_deref())
     }
 }
 
@@ -151,6 +165,7 @@ fn read(
             if chunk.frames.is_empty() {
                 break;
             }
+            chunk.judge();
             if !give(Step::Frames(chunk)) {
                 return Ok(());
             }
