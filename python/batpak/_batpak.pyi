@@ -820,6 +820,26 @@ def event_from_record(record: bytes) -> Event:
     The event in a record's bytes, as pickling needs it; payloads go through the process-wide registry.
     """
 
+def forget(store: CoreStore, room: str, name: str) -> bool:
+    """
+    Removes what is kept under a name; False if there is nothing.
+    """
+
+def keep(store: CoreStore, room: str, name: str, content: bytes) -> None:
+    """
+    Puts bytes in the place of what was kept under a name; durable when it returns.
+    """
+
+def kept(store: CoreStore, room: str, name: str) -> bytes | None:
+    """
+    What is kept under a name. Raises JournalDamaged if the file is not what was written.
+    """
+
+def names_kept(store: CoreStore, room: str) -> list[str]:
+    """
+    The names under which something is kept, ascending.
+    """
+
 def proposal_commitment(opening: bytes) -> bytes:
     """
     What a denial keeps of a proposal with this opening.
@@ -828,6 +848,16 @@ def proposal_commitment(opening: bytes) -> bytes:
 def receipt_from_bytes(data: bytes) -> AppendReceipt:
     """
     The receipt in portable bytes. Raises InvalidReceipt when they are anything else.
+    """
+
+def report_hash(body: bytes) -> bytes:
+    """
+    The hash of a report's body: BLAKE3 in derive-key mode, 32 bytes.
+    """
+
+def sign_report(store: CoreStore, body: bytes) -> tuple[bytes, bytes] | None:
+    """
+    Key id and signature of the journal's key over a report about it; None for a journal without a key.
     """
 
 def start_audit(store: CoreStore, run_id: bytes, includes: Sequence[str]) -> AuditHook:
@@ -879,4 +909,9 @@ def verify_directory(path: str | PathLike[str] | Place, public_key: PublicKey | 
 def verify_receipt(source: ReceiptSource, public_key: PublicKey | None, event: Event | None) -> Verification:
     """
     Checks a receipt without a store; see `batpak.verify_receipt`.
+    """
+
+def verify_report(public_key: PublicKey, journal_id: bytes, body: bytes, signature: bytes) -> bool:
+    """
+    Whether this is the key's signature over a report about the journal with this id.
     """

@@ -41,6 +41,7 @@ impl Context {
 static EVENT: LazyLock<Context> = LazyLock::new(|| Context::new("batpak 1 event"));
 static PAYLOAD: LazyLock<Context> = LazyLock::new(|| Context::new("batpak 1 payload"));
 static PROPOSAL: LazyLock<Context> = LazyLock::new(|| Context::new("batpak 1 proposal"));
+static REPORT: LazyLock<Context> = LazyLock::new(|| Context::new("batpak 1 report"));
 static KEY: LazyLock<Context> = LazyLock::new(|| Context::new("batpak 1 idempotency key"));
 
 /// What is to be hashed together with others.
@@ -105,6 +106,12 @@ pub fn key_hash(key: &[u8]) -> [u8; 16] {
 #[must_use]
 pub fn proposal_commitment(opening: &[u8]) -> Hash {
     PROPOSAL.hash(&[opening])
+}
+
+/// What a signature over a report speaks of.
+#[must_use]
+pub fn report_hash(body: &[u8]) -> Hash {
+    REPORT.hash(&[body])
 }
 
 /// Plain BLAKE3, for bytes set aside.

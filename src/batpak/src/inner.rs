@@ -63,6 +63,8 @@ pub(crate) struct Inner {
     pub number: StoreNumber,
     /// Held while a frame is staged, signed elsewhere and written; before the writer's lock.
     pub turn: Mutex<()>,
+    /// Held while what cursors and projections keep is replaced.
+    pub keeping: Mutex<()>,
     /// `None` in read-only stores.
     pub commit: Option<Commit>,
     /// `None` in read-only stores.

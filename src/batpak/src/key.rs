@@ -130,6 +130,12 @@ pub fn next_key_statement(journal_id: &[u8; 16], next: &PublicKey) -> Vec<u8> {
     [b"\0batpak key v1".as_slice(), journal_id, &next.to_bytes()].concat()
 }
 
+/// What the signature of a report says: this was found in this journal.
+#[must_use]
+pub fn report_statement(journal_id: &[u8; 16], report_hash: &Hash) -> Vec<u8> {
+    [b"\0batpak report v1".as_slice(), journal_id, report_hash].concat()
+}
+
 /// What a frame's signature says: these events, at this place, in this journal.
 #[must_use]
 pub fn statement(journal_id: &[u8; 16], first_sequence: u64, count: u32, root: &Hash) -> Vec<u8> {

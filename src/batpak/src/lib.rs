@@ -24,6 +24,7 @@ pub mod hash;
 pub mod header;
 pub mod heads;
 pub mod index;
+pub mod keeping;
 pub mod key;
 pub mod kind;
 pub mod limits;

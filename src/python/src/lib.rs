@@ -10,6 +10,7 @@ mod encode;
 mod errors;
 mod event;
 mod evidence;
+mod keeping;
 mod keys;
 mod lineage;
 mod names;
@@ -37,6 +38,8 @@ mod _batpak {
     use super::event::{Event, event_from_record};
     #[pymodule_export]
     use super::evidence::Evidence;
+    #[pymodule_export]
+    use super::keeping::{forget, keep, kept, names_kept, report_hash, sign_report, verify_report};
     #[pymodule_export]
     use super::keys::{ExternalSigner, PublicKey, SigningKey};
     #[pymodule_export]

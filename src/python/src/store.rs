@@ -51,7 +51,7 @@ const SCRATCH_BYTES_MAX: usize = 1024 * 1024;
 /// An open journal.
 #[pyclass(frozen, module = "batpak._batpak", weakref)]
 pub struct CoreStore {
-    store: Arc<Store>,
+    pub store: Arc<Store>,
     named: Named,
     resolve: Py<PyAny>,
     restore: Py<PyAny>,

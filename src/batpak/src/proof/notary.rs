@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use super::checkpoint::Checkpoint;
 use super::pins::Pin;
 use crate::error::Result;
+use crate::hash::Hash;
 use crate::heads::HeadWriter;
 use crate::merkle::Tree;
 use crate::signer::{Signer, StoreNumber};
@@ -64,6 +65,15 @@ impl Notary {
             pin.see(&checkpoint)?;
         }
         Ok(checkpoint)
+    }
+
+    /// The id of the key in force and its signature over a statement; `None` for a journal without a key.
+    pub fn sign(&self, statement: &[u8]) -> Result<Option<(Hash, [u8; 64])>> {
+        self.store.refuse_while_signing()?;
+        let said = self.said.lock();
+        let Some(signer) = &said.signer else { return Ok(None) };
+        let _asking = self.store.asking();
+        Ok(Some((signer.public().key_id(), signer.sign(statement)?)))
     }
 
     /// What `work` writes about keys comes between two checkpoints; the signer that it returns, if any, signs from then on.

@@ -6,9 +6,10 @@ use super::checkpoint::Checkpoint;
 use super::nodes::TreeOf;
 use super::paths;
 use crate::error::{Error, Result};
-use crate::hash::Hash;
+use crate::hash::{Hash, report_hash};
 use crate::heads;
 use crate::inner::Inner;
+use crate::key::report_statement;
 use crate::merkle::{is_consistent, root_from_path};
 use crate::store::{Reference, Store};
 
@@ -149,6 +150,13 @@ impl Store {
         }
         let path = paths::inclusion(&tree_of(inner), index, size)?;
         Ok(Inclusion { event_hash: location.hash, index, size, path })
+    }
+
+    /// The id of the key in force and its signature over a report about this journal; `None` for a journal without a key.
+    pub fn sign_report(&self, body: &[u8]) -> Result<Option<(Hash, [u8; 64])>> {
+        let inner = self.usable()?;
+        let statement = report_statement(&inner.lineage(), &report_hash(body));
+        inner.notary.as_ref().ok_or(Error::ReadOnly)?.sign(&statement)
     }
 
     /// Proves that the tree of the first `new` events, of all if `None`, goes on from that of the first `old`. They are synced first.
