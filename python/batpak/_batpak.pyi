@@ -5,14 +5,16 @@ The compiled half of batpak; its public classes are exported by the package.
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from os import PathLike
-from typing import Any, Final, Literal, final, overload
+from typing import Any, Final, Literal, TypeVar, final, overload
 from uuid import UUID
 
 from batpak._expect import Expect
 from batpak._receipt import AppendReceipt, Hlc
 from batpak._verification import Verification
 
-__all__ = ["Ancestors", "AuditHook", "Coordinate", "CoreProposal", "CoreStore", "Draft", "Event", "Events", "Evidence", "ExternalSigner", "Faults", "Kind", "ManualClock", "MemoryDisk", "Place", "PublicKey", "ReceiptIterator", "ReceiptSource", "Receipts", "SigningKey", "decode_value", "depart", "encode_value", "event_from_record", "inclusion_root", "note_verifier_key", "parse_checkpoint", "parse_note_verifier_key", "proposal_commitment", "receipt_from_bytes", "start_audit", "verify_checkpoint", "verify_consistency", "verify_directory", "verify_inclusion", "verify_receipt"]
+__all__ = ["Ancestors", "AuditHook", "Coordinate", "CoreProposal", "CoreStore", "Draft", "Event", "Events", "Evidence", "ExternalSigner", "Faults", "Kind", "ManualClock", "MemoryDisk", "Place", "PublicKey", "ReceiptIterator", "ReceiptSource", "Receipts", "SigningKey", "aggregate", "decode_value", "depart", "encode_value", "event_from_record", "fold", "forget", "inclusion_root", "keep", "kept", "names_kept", "note_verifier_key", "parse_checkpoint", "parse_note_verifier_key", "proposal_commitment", "receipt_from_bytes", "report_hash", "sign_report", "start_audit", "verify_checkpoint", "verify_consistency", "verify_directory", "verify_inclusion", "verify_receipt", "verify_report"]
+
+_State = TypeVar("_State")
 
 @final
 class Ancestors:
@@ -799,6 +801,12 @@ class SigningKey:
         PKCS#8 PEM text: the secret itself.
         """
 
+def aggregate(events: Events, measure: str, field: Sequence[str] | None, by: Sequence[tuple[str, Sequence[str]]], every_us: int | None) -> list[tuple[tuple[Any, ...], Any]]:
+    """
+    Answers a question about all events that are left: a list of what each group has in common (terms, then the beginning of its span of time in
+    microseconds) with the answer, in the order of the groups' first events. `first` and `last` are sequences. Nothing of this needs the interpreter.
+    """
+
 def decode_value(data: bytes) -> Any:
     """
     The plain value that canonical bytes are. Raises InvalidEncoding for any other bytes.
@@ -818,6 +826,11 @@ def encode_value(value: object, *, allow_nonfinite: bool) -> bytes:
 def event_from_record(record: bytes) -> Event:
     """
     The event in a record's bytes, as pickling needs it; payloads go through the process-wide registry.
+    """
+
+def fold(events: Events, step: Callable[[_State, Event], _State], state: _State) -> _State:
+    """
+    `state = step(state, event)` for each event that is left; returns the last state. What `step` raises gets a note that names the event.
     """
 
 def forget(store: CoreStore, room: str, name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from batpak import _batpak
 from batpak._causation import causation_tree
 from batpak._filters import microseconds, number, pairs, text
 from batpak._follow import Follow
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from batpak import _batpak
     from batpak._batpak import Event, Events, Kind
     from batpak._causation import CausationTree
 
@@ -265,11 +265,4 @@ class Reading:
         Raises:
             Whatever ``fold`` raises, with a note that names the event; and what ``query`` raises.
         """
-        state = initial
-        for event in self.query(entity=entity, scope=scope, kind=kind, until=until):
-            try:
-                state = fold(state, event)
-            except Exception as error:
-                error.add_note(f"while folding event {event.sequence} ({event.event_id})")
-                raise
-        return state
+        return _batpak.fold(self.query(entity=entity, scope=scope, kind=kind, until=until), fold, initial)

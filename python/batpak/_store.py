@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from batpak import _batpak, _fork, _payloads
+from batpak._aggregate import Aggregating
 from batpak._errors import InvalidInput
 from batpak._filters import number
 from batpak._gates import Gating
@@ -83,7 +84,7 @@ def _signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class Store(Proving):
+class Store(Aggregating, Proving):
     """One open journal: one directory, one writer. Use it as a context manager.
 
     Any number of threads may use one store at the same time. Waiting for the disk or for another writer happens

@@ -13,6 +13,7 @@ mod golden;
 mod hash;
 mod index;
 mod interop;
+mod keeping;
 mod keys;
 mod limits;
 mod lineage;

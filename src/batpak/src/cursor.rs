@@ -3,15 +3,18 @@
 use crate::error::{Error, Result};
 use crate::index::{Index, Location, Plan, Query};
 use crate::inner::{Inner, rewinds_since};
-use crate::read::{self, Event};
+use crate::read::{self, Checked, Event};
 
 /// An unlucky filter gives control back after so many events.
 const EXAMINED_MAX: u64 = 65_536;
 /// A page is read into memory as a whole: it ends with the event that exceeds this.
 const PAGE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
+/// Room that a page is given before it is known how many events it has.
+const PAGE_EVENTS_USUAL: usize = 512;
+
 /// A place in the answer to a query. What was visible when it began is all it gives.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Cursor {
     query: Query,
     /// The events that may be looked at.
@@ -65,10 +68,25 @@ impl Cursor {
 
     /// The next matches, at most `count`; none is no sign of the end, `is_done` is.
     pub(crate) fn page(&mut self, inner: &Inner, count: usize) -> Result<Vec<Event>> {
+        let mut events = Vec::with_capacity(count.min(PAGE_EVENTS_USUAL));
+        self.visit(inner, count, |checked| {
+            events.push(checked.event());
+            Ok(())
+        })?;
+        Ok(events)
+    }
+
+    /// Has the next matches taken, at most `count`, before anything of them is copied.
+    pub(crate) fn visit(
+        &mut self,
+        inner: &Inner,
+        count: usize,
+        take: impl FnMut(Checked<'_>) -> Result<()>,
+    ) -> Result<()> {
         self.notice_rewinds(inner)?;
         let place = (self.from, self.before);
         // After an error the same page is asked for again.
-        self.read_page(inner, count).inspect_err(|_| (self.from, self.before) = place)
+        self.visit_page(inner, count, take).inspect_err(|_| (self.from, self.before) = place)
     }
 
     /// Recovery may have cut what was still to come: that is told once, and nothing that took its place is given.
@@ -84,7 +102,12 @@ impl Cursor {
         Err(Error::Rewound { from: self.visible, to })
     }
 
-    fn read_page(&mut self, inner: &Inner, count: usize) -> Result<Vec<Event>> {
+    fn visit_page(
+        &mut self,
+        inner: &Inner,
+        count: usize,
+        mut take: impl FnMut(Checked<'_>) -> Result<()>,
+    ) -> Result<()> {
         let begun = (self.from, self.before);
         let count = count.min(usize::try_from(self.left).unwrap_or(usize::MAX));
         // With each sequence, how many events were looked at to find it.
@@ -109,14 +132,16 @@ impl Cursor {
             looked_at = looked_at_for.get(last).copied().unwrap_or(looked_at);
         }
         self.examined += looked_at;
-        let mut events = Vec::with_capacity(locations.len());
-        for event in read::events(&inner.files, &locations)? {
-            if self.query.admits(&event)? {
-                events.push(event);
+        let mut matches = 0;
+        read::visit(&inner.files, &locations, |checked| {
+            if self.query.admits(&checked.header) {
+                matches += 1;
+                take(checked)?;
             }
-        }
-        self.left -= events.len() as u64;
-        Ok(events)
+            Ok(())
+        })?;
+        self.left -= matches;
+        Ok(())
     }
 
     /// The next event to look at; `None` if the part at hand has none, and the next part is to be asked.

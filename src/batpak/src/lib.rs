@@ -6,6 +6,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod aggregate;
 pub mod cache;
 pub mod catalog;
 pub mod clock;

@@ -52,7 +52,7 @@ pub const KEY_BYTES_MAX: usize = 1024;
 /// Bytes of the name of a cursor or a projection.
 pub const KEPT_NAME_BYTES_MAX: usize = 80;
 /// Bytes of what is kept under such a name.
-pub const KEPT_BYTES_MAX: usize = 256 * 1024 * 1024;
+pub const KEPT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Bytes of what people say about a key or a lineage.
 pub const REASON_BYTES_MAX: usize = 4096;
 

@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::files::Files;
-use crate::hash::{Hash, Input, NO_HASH, hash_all};
+use crate::hash::{Hash, Input, hash_all};
 use crate::header::{Encoding, Header, Promise, Stamp};
 use crate::index::Location;
 use crate::kind::Kind;
-use crate::record::{Erasable, Record};
+use crate::record::Record;
 use crate::segment;
 use crate::storage::{Mode, Storage, StorageFile};
 
@@ -24,7 +24,6 @@ pub struct Event {
     header: Range<usize>,
     entity: Range<usize>,
     scope: Range<usize>,
-    opening: Range<usize>,
     private: Range<usize>,
     payload: Range<usize>,
     /// Hash of the header.
@@ -59,41 +58,12 @@ fn range_in(whole: &[u8], part: &[u8]) -> Range<usize> {
 
 impl Event {
     /// Takes a record apart, and checks that the header commits to its payload.
-    pub fn from_record(bytes: Box<[u8]>) -> Result<Self> {
-        let mut event = Self::unchecked(bytes)?;
-        check(std::slice::from_mut(&mut event)).map_err(|(_, error)| error)?;
-        Ok(event)
-    }
-
-    /// Takes a record apart. Nothing was hashed yet: `check` does that.
-    fn unchecked(bytes: Box<[u8]>) -> Result<Self> {
-        let record = Record::decode(&bytes)?;
-        let header = Header::decode(record.header)?;
-        let Erasable { opening, salt, private, payload } = record.erasable;
-        Ok(Self {
-            header: range_in(&bytes, record.header),
-            entity: range_in(&bytes, header.entity.as_bytes()),
-            scope: range_in(&bytes, header.scope.as_bytes()),
-            opening: range_in(&bytes, opening),
-            private: range_in(&bytes, private),
-            payload: range_in(&bytes, payload),
-            event_hash: NO_HASH,
-            journal_id: header.journal_id,
-            kind: header.kind,
-            payload_version: header.payload_version,
-            encoding: header.encoding,
-            correlation_id: header.correlation_id,
-            causation_id: header.causation_id,
-            promise: header.promise,
-            payload_commitment: header.payload_commitment,
-            salt,
-            stamp: header.stamp,
-            record: bytes,
-        })
-    }
-
-    fn inputs(&self) -> [Input<'_>; 2] {
-        [Input::event(self.header()), Input::payload(self.part(&self.opening), self.payload())]
+    pub fn from_record(bytes: &[u8]) -> Result<Self> {
+        let record = Record::decode(bytes)?;
+        let mut inputs = record.inputs();
+        hash_all(&mut inputs);
+        let [event, payload] = inputs;
+        Checked::new(bytes, record, event.hash, payload.hash).map(|checked| checked.event())
     }
 
     fn part(&self, range: &Range<usize>) -> &[u8] {
@@ -143,6 +113,59 @@ impl Event {
     }
 }
 
+/// A record that was checked, before anything of it is copied.
+#[derive(Debug)]
+pub struct Checked<'a> {
+    bytes: &'a [u8],
+    record: Record<'a>,
+    /// What its header says.
+    pub header: Header<'a>,
+    event_hash: Hash,
+}
+
+impl<'a> Checked<'a> {
+    /// Checks a record with these hashes: of its header, and of what follows that.
+    fn new(bytes: &'a [u8], record: Record<'a>, event_hash: Hash, commitment: Hash) -> Result<Self> {
+        let header = Header::decode(record.header)?;
+        if commitment != header.payload_commitment {
+            let (offset, reason) = (record.header.len(), "the payload does not fit the header's commitment");
+            return Err(Error::InvalidEncoding { what: "record", offset, reason });
+        }
+        Ok(Self { bytes, record, header, event_hash })
+    }
+
+    /// The payload as stored.
+    #[must_use]
+    pub const fn payload(&self) -> &'a [u8] {
+        self.record.erasable.payload
+    }
+
+    /// The event by itself.
+    #[must_use]
+    pub fn event(self) -> Event {
+        let Self { bytes, record, header, event_hash } = self;
+        Event {
+            header: range_in(bytes, record.header),
+            entity: range_in(bytes, header.entity.as_bytes()),
+            scope: range_in(bytes, header.scope.as_bytes()),
+            private: range_in(bytes, record.erasable.private),
+            payload: range_in(bytes, record.erasable.payload),
+            event_hash,
+            journal_id: header.journal_id,
+            kind: header.kind,
+            payload_version: header.payload_version,
+            encoding: header.encoding,
+            correlation_id: header.correlation_id,
+            causation_id: header.causation_id,
+            promise: header.promise,
+            payload_commitment: header.payload_commitment,
+            salt: record.erasable.salt,
+            stamp: header.stamp,
+            record: bytes.into(),
+        }
+    }
+}
+
 fn damaged(storage: &dyn Storage, location: &Location, reason: &str) -> Error {
     Error::Damaged {
         file: storage.describe(&segment::path(location.segment)),
@@ -152,56 +175,47 @@ fn damaged(storage: &dyn Storage, location: &Location, reason: &str) -> Error {
     }
 }
 
-/// Hashes events, and checks that their headers commit to their payloads. An error says which of them it is about.
-fn check(events: &mut [Event]) -> std::result::Result<(), (usize, Error)> {
-    let mut inputs: Vec<[Input<'_>; 2]> = events.iter().map(Event::inputs).collect();
-    hash_all(inputs.as_flattened_mut());
-    let hashes: Vec<[Hash; 2]> = inputs.iter().map(|[event, payload]| [event.hash, payload.hash]).collect();
-    for (number, (event, [event_hash, commitment])) in events.iter_mut().zip(hashes).enumerate() {
-        event.event_hash = event_hash;
-        if commitment != event.payload_commitment {
-            let (offset, reason) = (event.header.end, "the payload does not fit the header's commitment");
-            return Err((number, Error::InvalidEncoding { what: "record", offset, reason }));
-        }
+/// Checks records, each in its place in `bytes`, against the index, and has each taken, in their order. All are hashed together: many are hashed
+/// faster than one.
+fn check(
+    storage: &dyn Storage,
+    locations: &[Location],
+    (bytes, places): (&[u8], &[Range<usize>]),
+    mut take: impl FnMut(Checked<'_>) -> Result<()>,
+) -> Result<()> {
+    let mut records = Vec::with_capacity(locations.len());
+    for (location, place) in locations.iter().zip(places) {
+        let own = bytes.get(place.clone()).unwrap_or_default();
+        let record = Record::decode(own).map_err(|error| damaged(storage, location, &error.to_string()))?;
+        records.push((own, record));
     }
-    Ok(())
-}
-
-/// Takes the record of an event apart.
-fn taken_apart(storage: &dyn Storage, location: &Location, bytes: Box<[u8]>) -> Result<Event> {
-    Event::unchecked(bytes).map_err(|error| damaged(storage, location, &error.to_string()))
-}
-
-/// Checks events against the index.
-fn checked(storage: &dyn Storage, locations: &[Location], events: &mut [Event]) -> Result<()> {
-    check(events).map_err(|(number, error)| match locations.get(number) {
-        Some(location) => damaged(storage, location, &error.to_string()),
-        None => error,
-    })?;
-    for (event, location) in events.iter().zip(locations) {
-        if event.event_hash != location.hash {
+    let mut inputs: Vec<[Input<'_>; 2]> = records.iter().map(|(_, record)| record.inputs()).collect();
+    hash_all(inputs.as_flattened_mut());
+    for ((location, (own, record)), [event, payload]) in locations.iter().zip(records).zip(&inputs) {
+        let checked = Checked::new(own, record, event.hash, payload.hash)
+            .map_err(|error| damaged(storage, location, &error.to_string()))?;
+        if event.hash != location.hash {
             return Err(damaged(storage, location, "the event changed on disk since the journal was opened"));
         }
-        if event.stamp.sequence != location.sequence {
+        if checked.header.stamp.sequence != location.sequence {
             return Err(damaged(storage, location, "another event lies where its index says that this one does"));
         }
+        take(checked)?;
     }
     Ok(())
 }
 
-/// One event, from the segment that it is in. Nothing was hashed yet.
-fn unchecked_in(storage: &dyn Storage, file: &dyn StorageFile, location: &Location) -> Result<Event> {
-    let mut bytes = vec![0; location.length as usize];
-    let filled = file.read_at(&mut bytes, location.offset)?;
-    bytes.truncate(filled);
-    taken_apart(storage, location, bytes.into())
-}
-
+/// One event, from the segment that it is in.
 fn event_in(storage: &dyn Storage, file: &dyn StorageFile, location: &Location) -> Result<Event> {
-    let mut event = [unchecked_in(storage, file, location)?];
-    checked(storage, std::slice::from_ref(location), &mut event)?;
-    let [event] = event;
-    Ok(event)
+    // What is not there stays zero, and is no record.
+    let mut bytes = vec![0; location.length as usize];
+    file.read_at(&mut bytes, location.offset)?;
+    let (whole, mut found) = (0..bytes.len(), None);
+    check(storage, std::slice::from_ref(location), (&bytes, std::slice::from_ref(&whole)), |checked| {
+        found = Some(checked.event());
+        Ok(())
+    })?;
+    found.ok_or_else(|| damaged(storage, location, "the event cannot be read"))
 }
 
 /// One event, whose segment need not be open for reading yet.
@@ -214,9 +228,10 @@ pub fn event(files: &Files, location: &Location) -> Result<Event> {
     event_in(files.storage(), files.segment(location.segment)?.as_ref(), location)
 }
 
-/// Many events, in the order given; neighbours on disk are read together.
-pub fn events(files: &Files, locations: &[Location]) -> Result<Vec<Event>> {
-    let mut events = Vec::with_capacity(locations.len());
+/// Has many events taken, in the order given; neighbours on disk are read together.
+pub fn visit(files: &Files, locations: &[Location], take: impl FnMut(Checked<'_>) -> Result<()>) -> Result<()> {
+    let mut bytes = Vec::with_capacity(locations.iter().map(|location| location.length as usize).sum());
+    let mut places = Vec::with_capacity(locations.len());
     let mut rest = locations;
     while let Some(first) = rest.first() {
         let mut end = first.offset + u64::from(first.length);
@@ -234,19 +249,14 @@ pub fn events(files: &Files, locations: &[Location]) -> Result<Vec<Event>> {
         let more = rest.iter().skip(1).take_while(|location| near(&mut end, location)).count();
         let (run, after) = rest.split_at(more + 1);
         rest = after;
-        if more == 0 {
-            events.push(unchecked_in(files.storage(), files.segment(first.segment)?.as_ref(), first)?);
-            continue;
-        }
-        let mut bytes = vec![0; usize::try_from(end - first.offset).unwrap_or(0)];
-        let filled = files.segment(first.segment)?.read_at(&mut bytes, first.offset)?;
-        bytes.truncate(filled);
+        let from = bytes.len();
         for location in run {
-            let from = usize::try_from(location.offset - first.offset).unwrap_or(usize::MAX);
-            let record = bytes.get(from..).and_then(|rest| rest.get(..location.length as usize)).unwrap_or_default();
-            events.push(taken_apart(files.storage(), location, record.into())?);
+            let at = from + usize::try_from(location.offset - first.offset).unwrap_or(usize::MAX);
+            places.push(at..at + location.length as usize);
         }
+        // What is not there stays zero, and is no record.
+        bytes.resize(from + usize::try_from(end - first.offset).unwrap_or(0), 0);
+        files.segment(first.segment)?.read_at(bytes.get_mut(from..).unwrap_or_default(), first.offset)?;
     }
-    checked(files.storage(), locations, &mut events)?;
-    Ok(events)
+    check(files.storage(), locations, (&bytes, &places), take)
 }

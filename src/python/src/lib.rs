@@ -10,6 +10,7 @@ mod encode;
 mod errors;
 mod event;
 mod evidence;
+mod folding;
 mod keeping;
 mod keys;
 mod lineage;
@@ -38,6 +39,8 @@ mod _batpak {
     use super::event::{Event, event_from_record};
     #[pymodule_export]
     use super::evidence::Evidence;
+    #[pymodule_export]
+    use super::folding::{aggregate, fold};
     #[pymodule_export]
     use super::keeping::{forget, keep, kept, names_kept, report_hash, sign_report, verify_report};
     #[pymodule_export]

@@ -1,6 +1,7 @@
 //! Verdicts: of a directory, of a receipt alone, and of an open journal.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use batpak_core::receipt::Receipt;
 use batpak_core::storage::{DiskStorage, Storage};
@@ -24,17 +25,27 @@ pub fn verdict<'py>(py: Python<'py>, verification: &Verification) -> PyResult<Bo
     class.call_method1("_from_core", (fields,))
 }
 
+/// Between two looks whether a signal came.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+
 /// Asks, from a detached thread, whether a signal came; keeps the exception that says so.
 pub struct Signals {
     raised: Mutex<Option<PyErr>>,
+    looked: Mutex<Instant>,
 }
 
 impl Signals {
-    pub const fn new() -> Self {
-        Self { raised: Mutex::new(None) }
+    pub fn new() -> Self {
+        Self { raised: Mutex::new(None), looked: Mutex::new(Instant::now()) }
     }
 
+    /// Looks a few times a second only: whoever looks waits for the interpreter, which another thread may be using.
     pub fn came(&self) -> bool {
+        let mut looked = self.looked.lock();
+        if looked.elapsed() < BETWEEN_LOOKS {
+            return false;
+        }
+        *looked = Instant::now();
         Python::attach(|py| match py.check_signals() {
             Ok(()) => false,
             Err(error) => {

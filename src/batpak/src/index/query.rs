@@ -3,7 +3,7 @@
 use super::part::{Field, Part, Span, Wanted};
 use super::set::Set;
 use crate::error::Result;
-use crate::read::Event;
+use crate::header::Header;
 
 /// What to look for: every condition that is given must hold.
 #[derive(Clone, Debug, Default)]
@@ -70,24 +70,22 @@ impl Query {
     }
 
     /// Whether an event is one that was looked for, its place and time aside.
-    pub fn admits(&self, event: &Event) -> Result<bool> {
-        let entity = event.entity();
+    #[must_use]
+    pub fn admits(&self, event: &Header<'_>) -> bool {
         let below = |prefix: &String| {
-            entity.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+            let rest = event.entity.strip_prefix(prefix.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
         };
-        let fits = self.entity.as_ref().is_none_or(|wanted| wanted == entity)
+        let has = |(key, value): &(String, String)| event.metadata.contains(&(key.as_str(), value.as_str()));
+        self.entity.as_ref().is_none_or(|wanted| wanted == event.entity)
             && self.entity_prefix.as_ref().is_none_or(below)
-            && self.scope.as_ref().is_none_or(|wanted| wanted == event.scope())
+            && self.scope.as_ref().is_none_or(|wanted| wanted == event.scope)
             && self.kind.is_none_or(|wanted| wanted == event.kind.code())
             && self.category.is_none_or(|wanted| wanted == event.kind.category())
             && self.correlation.is_none_or(|wanted| Some(wanted) == event.correlation_id)
             && self.causation.is_none_or(|wanted| Some(wanted) == event.causation_id)
-            && (self.system || event.kind.category() != 0);
-        if !fits || self.metadata.is_empty() {
-            return Ok(fits);
-        }
-        let metadata = event.metadata()?;
-        Ok(self.metadata.iter().all(|wanted| metadata.contains(wanted)))
+            && (self.system || event.kind.category() != 0)
+            && self.metadata.iter().all(has)
     }
 }
 

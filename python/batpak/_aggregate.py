@@ -1,0 +1,148 @@
+"""Questions about many events that need no Python for each: how many, first, last, sum, smallest, largest."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from batpak import _batpak
+from batpak._errors import InvalidInput
+from batpak._reading import Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Unpack
+
+    from batpak._filters import Filters
+
+Measure = Literal["count", "sum", "min", "max", "first", "last"]
+
+_MEASURES: Final = ("count", "sum", "min", "max", "first", "last")
+_OF_A_FIELD: Final = ("sum", "min", "max")
+_NAMED: Final = ("entity", "scope", "kind")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_SPAN_MAX: Final = 2**62
+_NOTHING: Final[dict[str, int | None]] = {"count": 0, "sum": 0, "min": None, "max": None, "first": None, "last": None}
+
+_Term = tuple[str, list[str]]
+
+
+class Aggregating(Reading):
+    """What a store answers about many events at once. Not for users."""
+
+    __slots__ = ()
+
+    def aggregate(
+        self,
+        measure: Measure,
+        field: str | Sequence[str] | None = None,
+        *,
+        by: str | Sequence[str] | None = None,
+        every: timedelta | None = None,
+        **filters: Unpack[Filters],
+    ) -> Any:
+        """Count, sum and compare events without Python for each: several times as fast as a fold.
+
+        Every event is read and checked against its hash, as in every other read. The interpreter is free meanwhile.
+
+        Args:
+            measure: "count"; "first" or "last" event in commit order; "sum", "min" or "max" of a field.
+            field: a field of the payload, with dots between the keys that lead to it ("usage.tokens"), or a list of the
+                keys if one of them has a dot. Events without it, or with None in it, do not count. "sum" takes ints of
+                64 bits and floats (ints are summed exactly; with one float in it the sum is a float); "min" and "max"
+                take these, or texts. NaN is neither the smallest nor the largest.
+            by: an answer for each "entity", "scope", "kind", "actor" (which is "metadata.actor"), "metadata.KEY" or
+                "payload.FIELD", or for each combination of a list of these. A payload groups by text, int, bool, or
+                None where there is no such field.
+            every: an answer for each span of time: longer than 0, in whole microseconds; spans begin at 1970-01-01 UTC.
+            filters: those of ``query``.
+
+        Returns:
+            The answer: an int or float, a text, an Event; for nothing at all 0 if counted or summed, else None. With
+            ``by`` or ``every`` a dict from what a group has in common to its answer, in the order of the groups' first
+            events: a text, int, bool, None or Kind for ``by``, an aware datetime in UTC, the beginning of the span, for
+            ``every``; a tuple of them if there are several.
+
+        Raises:
+            InvalidInput: a measure, field, group or filter that there is not, or a field of another type than the
+                measure takes; it names the event.
+            JournalDamaged: bytes changed on disk.
+            JournalRewound: recovery cut events that this reader had seen.
+            StoreClosed, ForkedStore: this store cannot be used.
+
+        Any number of threads may ask at the same time.
+
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as directory, Store.open(directory) as store:
+        ...     for number, amount in enumerate([5, 7, 30]):
+        ...         _ = store.append(Coordinate(f"order:{number % 2}", "shop"), {"amount": amount}, kind=0xF001)
+        ...     store.aggregate("count"), store.aggregate("sum", "amount", by="entity")
+        (3, {'order:0': 35, 'order:1': 7})
+        """
+        if not isinstance(measure, str):
+            raise TypeError(f"measure must be a str, not {type(measure).__name__}")
+        if measure not in _MEASURES:
+            raise InvalidInput(f"measure is {measure!r:.100}; it must be one of {', '.join(_MEASURES)}")
+        path = None if field is None else _path(field, "field")
+        if path is None and measure in _OF_A_FIELD:
+            raise InvalidInput(f'"{measure}" needs a field of the payload: field="amount", for instance')
+        terms = [] if by is None else [_term(each) for each in ([by] if isinstance(by, str) else by)]
+        groups = _batpak.aggregate(self.query(**filters), measure, path, terms, _span(every))
+
+        def answer(found: Any) -> Any:
+            return self.get(found) if measure in ("first", "last") and found is not None else found
+
+        if not terms and every is None:
+            return answer(groups[0][1]) if groups else _NOTHING[measure]
+        return {_common(common, terms): answer(found) for common, found in groups}
+
+
+def _path(field: str | Sequence[str], argument: str) -> list[str]:
+    path = field.split(".") if isinstance(field, str) else list(field)
+    for key in path:
+        if not isinstance(key, str):
+            raise TypeError(f"{argument} must name keys of the payload as str, not {type(key).__name__}")
+    if not path or "" in path:
+        raise InvalidInput(
+            f'{argument} is {field!r:.100}; name a field of the payload, such as "amount" or "usage.tokens"'
+        )
+    return path
+
+
+def _term(by: str) -> _Term:
+    if not isinstance(by, str):
+        raise TypeError(f"by must name what to group by as str, not {type(by).__name__}")
+    if by in _NAMED:
+        return by, []
+    if by == "actor":
+        return "metadata", ["actor"]
+    what, _, rest = by.partition(".")
+    if what == "metadata" and rest:
+        return what, [rest]
+    if what == "payload" and rest:
+        return what, _path(rest, "by")
+    raise InvalidInput(
+        f"by is {by!r:.100}; events are grouped by entity, scope, kind, actor, metadata.KEY or payload.FIELD"
+    )
+
+
+def _span(every: timedelta | None) -> int | None:
+    if every is None:
+        return None
+    if not isinstance(every, timedelta):
+        raise TypeError(f"every must be a timedelta, not {type(every).__name__}")
+    span = every // _MICROSECOND
+    if span < 1:
+        raise InvalidInput("every must be longer than 0")
+    # Longer than all time is as good as all time.
+    return min(span, _SPAN_MAX)
+
+
+def _common(common: tuple[Any, ...], terms: list[_Term]) -> Any:
+    """What a group has in common, as users take it."""
+    shown = [
+        _batpak.Kind.from_code(part) if what == "kind" else part for (what, _), part in zip(terms, common, strict=False)
+    ]
+    shown.extend(_EPOCH + part * _MICROSECOND for part in common[len(terms) :])
+    return shown[0] if len(shown) == 1 else tuple(shown)

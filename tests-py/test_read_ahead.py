@@ -1,0 +1,195 @@
+"""Long iterations have their next pages read by a thread: nobody notices, but for the speed."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import batpak
+from batpak import Coordinate, Kind, Store
+from support import child_says
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KIND = Kind(0xF, 1)
+COUNT = 6_000
+"""Enough for the thread to begin (behind about a thousand events) and to wait for somebody to take its pages."""
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("ahead") / "journal"
+    with Store.open(path, durability="manual", segment_bytes=262_144) as store:
+        for begin in range(0, COUNT, 1000):
+            items = [(Coordinate(f"e:{number % 7}", "s"), {"n": number}) for number in range(begin, begin + 1000)]
+            store.append_batch(items, kind=KIND)
+    return path
+
+
+@pytest.fixture
+def store(journal: Path) -> Iterator[Store]:
+    with Store.open(journal, read_only=True) as store:
+        yield store
+
+
+def readers() -> int:
+    found = 0
+    for task in os.listdir("/proc/self/task"):
+        with contextlib.suppress(FileNotFoundError):  # it ended meanwhile
+            found += Path(f"/proc/self/task/{task}/comm").read_text().strip() == "batpak-read"
+    return found
+
+
+def gone(limit_s: float = 10) -> bool:
+    """Whether no reading thread is left, which may take a moment."""
+    end = time.monotonic() + limit_s
+    while readers() and time.monotonic() < end:
+        time.sleep(0.01)
+    return readers() == 0
+
+
+def test_every_event_comes_once_and_in_order(store: Store) -> None:
+    events = store.query()
+    assert [event.payload["n"] for event in events] == list(range(COUNT))
+    assert events.examined == COUNT + 1  # and the journal's own first event
+    assert list(events) == []
+    backwards = store.query(reverse=True)
+    assert [event.payload["n"] for event in backwards] == list(range(COUNT))[::-1]
+    assert len(list(store.query(entity="e:3", limit=800))) == 800
+    assert gone()
+
+
+def test_an_iterator_that_is_dropped_leaves_no_thread(store: Store) -> None:
+    for _ in range(20):
+        events = store.query()
+        for _, event in zip(range(2_500), events, strict=False):
+            assert event.kind == KIND
+        del events
+    gc.collect()
+    assert gone()
+
+
+def test_more_long_iterations_than_threads_for_them(store: Store) -> None:
+    iterators = [store.query() for _ in range(12)]
+    found: list[list[int]] = [[] for _ in iterators]
+    for _ in range(COUNT):
+        for events, numbers in zip(iterators, found, strict=True):
+            numbers.append(next(events).sequence)
+    assert readers() <= 4
+    assert all(numbers == found[0] for numbers in found)
+    assert all(next(events, None) is None for events in iterators)
+    assert gone()
+
+
+def test_a_store_that_is_closed_meanwhile_says_so(journal: Path) -> None:
+    store = Store.open(journal, read_only=True)
+    events = store.query()
+    for _ in range(2_500):
+        next(events)
+    store.close()
+    with pytest.raises(batpak.StoreClosed):
+        list(events)
+    with pytest.raises(batpak.StoreClosed):
+        next(events)
+    del events
+    assert gone()
+
+
+def test_damage_far_ahead_is_told_where_it_is(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "journal") as store:
+        store.append_batch([(Coordinate("a", "b"), {"n": number}) for number in range(4_000)], kind=KIND)
+    log = next((tmp_path / "journal" / "segments").glob("*.log"))
+    with Store.open(tmp_path / "journal", read_only=True) as store:
+        wanted = store.get(3_500)
+        data = log.read_bytes()
+        at = data.index(wanted.header)
+        log.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        events, read = store.query(), 0
+        with pytest.raises(batpak.JournalDamaged) as caught:
+            for event in events:
+                read += 1
+                assert event.payload["n"] == read - 1
+        assert caught.value.sequence == 3_500
+        assert 3_500 - 512 <= read < 3_500
+        with pytest.raises(batpak.JournalDamaged):
+            next(events)
+        del events
+    assert gone()
+
+
+def test_a_forked_child_does_not_wait_for_its_parents_thread(journal: Path) -> None:
+    said = child_says(
+        f"""
+import os, sys
+import batpak
+store = batpak.Store.open({str(journal)!r}, read_only=True)
+events = store.query()
+for _ in range(2500):
+    next(events)
+child = os.fork()
+if child == 0:
+    try:
+        list(events)
+    except batpak.ForkedStore:
+        os._exit(7)
+    os._exit(1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), sum(1 for _ in events))
+store.close()
+"""
+    )
+    assert said.split() == ["7", str(COUNT - 2_500)]
+
+
+def test_ctrl_c_ends_a_long_fold(store: Store) -> None:
+    def fold(state: int, event: batpak.Event) -> int:
+        if state == 3_000:
+            os.kill(os.getpid(), signal.SIGINT)
+        return state + 1
+
+    with pytest.raises(KeyboardInterrupt):
+        store.project(fold, initial=0)
+    assert gone()
+
+
+def test_two_threads_may_not_share_one_iterator(store: Store) -> None:
+    events, errors, going = store.query(), [], threading.Barrier(3)
+    given: list[int] = []
+
+    def read() -> None:
+        going.wait()
+        while True:
+            try:
+                given.append(next(events).sequence)
+            except ValueError as error:
+                errors.append(error)
+            except StopIteration:
+                return
+
+    threads = [threading.Thread(target=read) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(given) == [event.sequence for event in store.query()]
+
+
+def test_a_writer_beside_long_iterations_loses_nothing(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "journal", durability="manual", segment_bytes=65_536) as store:
+        store.append_batch([(Coordinate("a", "b"), {"n": number}) for number in range(3_000)], kind=KIND)
+        for events in [store.query(), store.query()]:
+            for position, event in enumerate(events):
+                assert event.payload["n"] == position
+                if position % 100 == 0:
+                    store.append(Coordinate("x", "y"), {"n": -1}, kind=Kind(0xF, 2))
+                if position == 2_999:
+                    break
+    assert gone()
