@@ -8,7 +8,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, cast
 from uuid import UUID
 
 import batpak
@@ -205,6 +205,44 @@ def get(directory: Path, count: int) -> Reading:
     return clock.read(len(picks) - warm)
 
 
+def _whole(directory: Path, count: int, work: Callable[[batpak.Store], int], expected: int) -> Reading:
+    """Go through all events once to warm up, and once on the clock."""
+    clock = Clock()
+    with batpak.Store.open(directory, create=False) as store:
+        work(store)
+        with clock:
+            found = work(store)
+    if found != expected:
+        message = f"expected {expected}, found {found}"
+        raise RuntimeError(message)
+    return clock.read(count)
+
+
+def replay(directory: Path, count: int) -> Reading:
+    """Fold over all events with a Python function that reads the payload, decoded into a dict."""
+
+    def step(state: int, event: batpak.Event) -> int:
+        return state + cast("int", event.payload["step"])
+
+    return _whole(directory, count, lambda store: store.project(step, initial=0), count * (count - 1) // 2)
+
+
+def scan(directory: Path, count: int) -> Reading:
+    """Count all events."""
+    return _whole(directory, count, lambda store: cast("int", store.aggregate("count")), count)
+
+
+def aggregate(directory: Path, count: int) -> Reading:
+    """Sum a field of all events."""
+    total = count * (count - 1) // 2
+    return _whole(directory, count, lambda store: cast("int", store.aggregate("sum", "step")), total)
+
+
+def aggregate_groups(directory: Path, count: int) -> Reading:
+    """Count all events by entity."""
+    return _whole(directory, count, lambda store: sum(store.aggregate("count", by="entity").values()), count)
+
+
 def _ids(store: batpak.Store, count: int) -> list[UUID]:
     """Return the ids of all events, which must be `count`: a store that lost some is not worth timing."""
     ids = [event.event_id for event in store.query(kind=KIND)]
@@ -227,4 +265,8 @@ WORKLOADS: Final = {
     "open": open_store,
     "verify": verify,
     "get": get,
+    "replay": replay,
+    "scan": scan,
+    "aggregate": aggregate,
+    "aggregate-groups": aggregate_groups,
 }

@@ -119,6 +119,36 @@ def open_store(directory: Path, count: int) -> Reading:
     return clock.read(count)
 
 
+def replay(directory: Path, count: int) -> Reading:
+    """Go through all values, decode each into a dict, and read it; once to warm up, and once on the clock."""
+    return _replay(directory, count, msgspec.msgpack.decode)
+
+
+def replay_json(directory: Path, count: int) -> Reading:
+    """Go through all values, which were encoded by the standard library's `json`, and decode each with it."""
+    return _replay(directory, count, json.loads)
+
+
+def _replay(directory: Path, count: int, decode: Callable[[bytes], Event]) -> Reading:
+    clock = Clock()
+    store = _open(directory)
+
+    def work() -> int:
+        total = 0
+        for value in store.values():
+            total += cast("int", decode(cast("bytes", value))["step"])
+        return total
+
+    work()
+    with clock:
+        found = work()
+    store.close()
+    if found != count * (count - 1) // 2:
+        message = f"expected the sum of {count} steps, found {found}"
+        raise RuntimeError(message)
+    return clock.read(count)
+
+
 def get(directory: Path, count: int) -> Reading:
     """Read random keys and decode their values into dicts."""
     decode = msgspec.msgpack.decode
@@ -145,4 +175,6 @@ WORKLOADS: Final = {
     "batch-json": batch_json,
     "open": open_store,
     "get": get,
+    "replay": replay,
+    "replay-json": replay_json,
 }
