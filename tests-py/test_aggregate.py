@@ -210,16 +210,18 @@ def test_many_threads_ask_while_one_writes(store: Store) -> None:
     assert wrong == []
 
 
-def test_a_changed_byte_is_noticed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("marker", "measure"), [(b"\x01x", ("sum", "x")), (b"e:changed", ("count",))])
+def test_a_changed_byte_of_what_is_looked_at_is_noticed(tmp_path: Path, marker: bytes, measure: Any) -> None:
     with Store.open(tmp_path / "journal") as store:
-        store.append(Coordinate("a", "b"), {"x": 1234567}, kind=KINDS[0])
+        store.append(Coordinate("e:changed", "b"), {"x": 1234567}, kind=KINDS[0])
     log = next((tmp_path / "journal" / "segments").glob("*.log"))
     with Store.open(tmp_path / "journal", read_only=True) as reader:
+        assert reader.aggregate(*measure) in (1, 1234567)
         data = log.read_bytes()
-        at = data.index(b"\x01x") + 3
+        at = data.index(marker) + len(marker) + 1
         log.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
         with pytest.raises(batpak.JournalDamaged):
-            reader.aggregate("count")
+            reader.aggregate(*measure)
 
 
 def test_a_closed_store_answers_nothing(tmp_path: Path) -> None:

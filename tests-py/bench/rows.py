@@ -250,7 +250,7 @@ ROWS: Final = (
     ),
     Row(
         "scan",
-        "count all events, each checked against its hash, without Python",
+        "count all events, each header checked against its hash, without Python",
         Unit.EVENTS_PER_S,
         Subject("ours", "scan", "batpak", setup="append"),
         goal="at least 6,000,000 events/s",

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
 use crate::header::{Encoding, Header};
-use crate::read::Checked;
+use crate::read::{Checked, Depth};
 use crate::store::Store;
 use crate::value::{Decoder, Token};
 use crate::wire::put_varint;
@@ -60,6 +60,14 @@ pub struct Aggregate {
     pub every_us: Option<u64>,
 }
 
+impl Aggregate {
+    /// Whether payloads must be looked at.
+    fn depth(&self) -> Depth {
+        let by_payload = self.by.iter().any(|term| matches!(term, Term::Payload(_)));
+        if self.field.is_some() || by_payload { Depth::Whole } else { Depth::Header }
+    }
+}
+
 /// A value that a group has in common, or that was found.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scalar {
@@ -95,7 +103,7 @@ impl Store {
                 return Err(Error::Interrupted);
             }
             let inner = self.usable()?;
-            let taken = cursor.visit(inner, PAGE_EVENTS, |checked| groups.take(&checked));
+            let taken = cursor.visit(inner, PAGE_EVENTS, asked.depth(), |checked| groups.take(&checked));
             if let (Err(Error::Damaged { .. }), Some(reader)) = (&taken, &inner.reader) {
                 // Recovery may have cut what this reader had seen; that is said instead.
                 reader.lock().refresh(inner)?;

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::index::{Index, Location, Plan, Query};
 use crate::inner::{Inner, rewinds_since};
-use crate::read::{self, Checked, Event};
+use crate::read::{self, Checked, Depth, Event};
 
 /// An unlucky filter gives control back after so many events.
 const EXAMINED_MAX: u64 = 65_536;
@@ -69,7 +69,7 @@ impl Cursor {
     /// The next matches, at most `count`; none is no sign of the end, `is_done` is.
     pub(crate) fn page(&mut self, inner: &Inner, count: usize) -> Result<Vec<Event>> {
         let mut events = Vec::with_capacity(count.min(PAGE_EVENTS_USUAL));
-        self.visit(inner, count, |checked| {
+        self.visit(inner, count, Depth::Whole, |checked| {
             events.push(checked.event());
             Ok(())
         })?;
@@ -81,12 +81,13 @@ impl Cursor {
         &mut self,
         inner: &Inner,
         count: usize,
+        depth: Depth,
         take: impl FnMut(Checked<'_>) -> Result<()>,
     ) -> Result<()> {
         self.notice_rewinds(inner)?;
         let place = (self.from, self.before);
         // After an error the same page is asked for again.
-        self.visit_page(inner, count, take).inspect_err(|_| (self.from, self.before) = place)
+        self.visit_page(inner, count, depth, take).inspect_err(|_| (self.from, self.before) = place)
     }
 
     /// Recovery may have cut what was still to come: that is told once, and nothing that took its place is given.
@@ -106,6 +107,7 @@ impl Cursor {
         &mut self,
         inner: &Inner,
         count: usize,
+        depth: Depth,
         mut take: impl FnMut(Checked<'_>) -> Result<()>,
     ) -> Result<()> {
         let begun = (self.from, self.before);
@@ -133,7 +135,7 @@ impl Cursor {
         }
         self.examined += looked_at;
         let mut matches = 0;
-        read::visit(&inner.files, &locations, |checked| {
+        read::visit(&inner.files, &locations, depth, |checked| {
             if self.query.admits(&checked.header) {
                 matches += 1;
                 take(checked)?;

@@ -63,7 +63,7 @@ impl Event {
         let mut inputs = record.inputs();
         hash_all(&mut inputs);
         let [event, payload] = inputs;
-        Checked::new(bytes, record, event.hash, payload.hash).map(|checked| checked.event())
+        Checked::new(bytes, record, event.hash, Some(payload.hash)).map(|checked| checked.event())
     }
 
     fn part(&self, range: &Range<usize>) -> &[u8] {
@@ -113,6 +113,15 @@ impl Event {
     }
 }
 
+/// How much of an event is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// The header; the payload is neither hashed nor given out.
+    Header,
+    /// All of it.
+    Whole,
+}
+
 /// A record that was checked, before anything of it is copied.
 #[derive(Debug)]
 pub struct Checked<'a> {
@@ -124,23 +133,23 @@ pub struct Checked<'a> {
 }
 
 impl<'a> Checked<'a> {
-    /// Checks a record with these hashes: of its header, and of what follows that.
-    fn new(bytes: &'a [u8], record: Record<'a>, event_hash: Hash, commitment: Hash) -> Result<Self> {
+    /// Checks a record with these hashes: of its header, and of what follows that if it is looked at.
+    fn new(bytes: &'a [u8], record: Record<'a>, event_hash: Hash, commitment: Option<Hash>) -> Result<Self> {
         let header = Header::decode(record.header)?;
-        if commitment != header.payload_commitment {
+        if commitment.is_some_and(|commitment| commitment != header.payload_commitment) {
             let (offset, reason) = (record.header.len(), "the payload does not fit the header's commitment");
             return Err(Error::InvalidEncoding { what: "record", offset, reason });
         }
         Ok(Self { bytes, record, header, event_hash })
     }
 
-    /// The payload as stored.
+    /// The payload as stored, if it was looked at.
     #[must_use]
     pub const fn payload(&self) -> &'a [u8] {
         self.record.erasable.payload
     }
 
-    /// The event by itself.
+    /// The event by itself; all of it must have been looked at.
     #[must_use]
     pub fn event(self) -> Event {
         let Self { bytes, record, header, event_hash } = self;
@@ -181,6 +190,7 @@ fn check(
     storage: &dyn Storage,
     locations: &[Location],
     (bytes, places): (&[u8], &[Range<usize>]),
+    depth: Depth,
     mut take: impl FnMut(Checked<'_>) -> Result<()>,
 ) -> Result<()> {
     let mut records = Vec::with_capacity(locations.len());
@@ -189,12 +199,18 @@ fn check(
         let record = Record::decode(own).map_err(|error| damaged(storage, location, &error.to_string()))?;
         records.push((own, record));
     }
-    let mut inputs: Vec<[Input<'_>; 2]> = records.iter().map(|(_, record)| record.inputs()).collect();
-    hash_all(inputs.as_flattened_mut());
-    for ((location, (own, record)), [event, payload]) in locations.iter().zip(records).zip(&inputs) {
-        let checked = Checked::new(own, record, event.hash, payload.hash)
+    let mut inputs: Vec<Input<'_>> = match depth {
+        Depth::Header => records.iter().map(|(_, record)| Input::event(record.header)).collect(),
+        Depth::Whole => records.iter().flat_map(|(_, record)| record.inputs()).collect(),
+    };
+    hash_all(&mut inputs);
+    let mut hashes = inputs.iter().map(|input| input.hash);
+    for (location, (own, record)) in locations.iter().zip(records) {
+        let event_hash = hashes.next().unwrap_or_default();
+        let commitment = if depth == Depth::Whole { hashes.next() } else { None };
+        let checked = Checked::new(own, record, event_hash, commitment)
             .map_err(|error| damaged(storage, location, &error.to_string()))?;
-        if event.hash != location.hash {
+        if event_hash != location.hash {
             return Err(damaged(storage, location, "the event changed on disk since the journal was opened"));
         }
         if checked.header.stamp.sequence != location.sequence {
@@ -211,7 +227,7 @@ fn event_in(storage: &dyn Storage, file: &dyn StorageFile, location: &Location) 
     let mut bytes = vec![0; location.length as usize];
     file.read_at(&mut bytes, location.offset)?;
     let (whole, mut found) = (0..bytes.len(), None);
-    check(storage, std::slice::from_ref(location), (&bytes, std::slice::from_ref(&whole)), |checked| {
+    check(storage, std::slice::from_ref(location), (&bytes, std::slice::from_ref(&whole)), Depth::Whole, |checked| {
         found = Some(checked.event());
         Ok(())
     })?;
@@ -229,7 +245,12 @@ pub fn event(files: &Files, location: &Location) -> Result<Event> {
 }
 
 /// Has many events taken, in the order given; neighbours on disk are read together.
-pub fn visit(files: &Files, locations: &[Location], take: impl FnMut(Checked<'_>) -> Result<()>) -> Result<()> {
+pub fn visit(
+    files: &Files,
+    locations: &[Location],
+    depth: Depth,
+    take: impl FnMut(Checked<'_>) -> Result<()>,
+) -> Result<()> {
     let mut bytes = Vec::with_capacity(locations.iter().map(|location| location.length as usize).sum());
     let mut places = Vec::with_capacity(locations.len());
     let mut rest = locations;
@@ -258,5 +279,5 @@ pub fn visit(files: &Files, locations: &[Location], take: impl FnMut(Checked<'_>
         bytes.resize(from + usize::try_from(end - first.offset).unwrap_or(0), 0);
         files.segment(first.segment)?.read_at(bytes.get_mut(from..).unwrap_or_default(), first.offset)?;
     }
-    check(files.storage(), locations, (&bytes, &places), take)
+    check(files.storage(), locations, (&bytes, &places), depth, take)
 }
