@@ -7,9 +7,11 @@ rolled back. ``FORMAT.md`` of the project maps every byte.
 
 from __future__ import annotations
 
+from batpak._attestation import Attestation, AttestationVerdict
 from batpak._batpak import Coordinate, Draft, Event, Events, Kind, Receipts
 from batpak._bundles import verify_evidence
 from batpak._causation import CausationTree
+from batpak._chain_walk import ChainWalkReport
 from batpak._errors import (
     BatpakError,
     CheckpointMismatch,
@@ -29,6 +31,7 @@ from batpak._errors import (
     InvalidKind,
     InvalidProof,
     InvalidReceipt,
+    InvalidReport,
     InvalidValue,
     JournalDamaged,
     JournalRewound,
@@ -53,11 +56,13 @@ from batpak._errors import (
     StoreLocked,
     StorePoisoned,
     StoreReadOnly,
+    SubscriptionClosed,
     UnregisteredType,
     UnsupportedAnnotation,
     UnsupportedFormat,
     WrongKey,
 )
+from batpak._evidence_report import EvidenceFinding, EvidenceFrontier, EvidenceReport
 from batpak._expect import ANY, NEW, Expect
 from batpak._follow import Follow
 from batpak._frontier import Frontier, Mark
@@ -68,10 +73,13 @@ from batpak._outbox import Outbox
 from batpak._proofs import Checkpoint, ConsistencyProof, InclusionProof, NoteSignature
 from batpak._proposal import Proposal, Proposed
 from batpak._reaction import Reaction
+from batpak._read_walk import ReadWalkReport
 from batpak._receipt import AppendReceipt, Hlc
 from batpak._reports import OpenReport, StoreStats
+from batpak._resources import ResourceReport
 from batpak._schema import Registry, event
 from batpak._store import Store
+from batpak._subscription import Subscription
 from batpak._verification import Axes, Finding, Verification
 from batpak._verify import verify, verify_receipt
 
@@ -81,10 +89,13 @@ __all__ = [
     "ANY",
     "NEW",
     "AppendReceipt",
+    "Attestation",
+    "AttestationVerdict",
     "Axes",
     "BatpakError",
     "Bypass",
     "CausationTree",
+    "ChainWalkReport",
     "Checkpoint",
     "CheckpointMismatch",
     "Conflict",
@@ -97,6 +108,9 @@ __all__ = [
     "Event",
     "EventNotFound",
     "Events",
+    "EvidenceFinding",
+    "EvidenceFrontier",
+    "EvidenceReport",
     "Expect",
     "ExpectationFailed",
     "ExternalSigner",
@@ -118,6 +132,7 @@ __all__ = [
     "InvalidKind",
     "InvalidProof",
     "InvalidReceipt",
+    "InvalidReport",
     "InvalidValue",
     "JournalDamaged",
     "JournalKey",
@@ -140,8 +155,10 @@ __all__ = [
     "Proposed",
     "PublicKey",
     "Reaction",
+    "ReadWalkReport",
     "Receipts",
     "Registry",
+    "ResourceReport",
     "RollbackDetected",
     "SchemaError",
     "SignerFailed",
@@ -158,6 +175,8 @@ __all__ = [
     "StorePoisoned",
     "StoreReadOnly",
     "StoreStats",
+    "Subscription",
+    "SubscriptionClosed",
     "UnregisteredType",
     "UnsupportedAnnotation",
     "UnsupportedFormat",

@@ -8,6 +8,7 @@ BatpakError
 │   ├── InvalidEncoding                 bytes that are not the one canonical encoding
 │   ├── InvalidReceipt                  bytes or JSON that are not a receipt
 │   ├── InvalidProof                    text that is not a checkpoint or a proof
+│   ├── InvalidReport                   bytes or JSON that are not an evidence report or an attestation
 │   └── LimitExceeded                   larger than a documented maximum
 ├── SchemaError (also TypeError)        a typed payload cannot be registered, written or read
 │   ├── UnsupportedAnnotation           a field's annotation has no exact encoding
@@ -31,6 +32,7 @@ BatpakError
     ├── NotAJournal                     the directory holds something else, or nothing
     ├── StoreLocked                     another writer has it open
     ├── StoreClosed                     used after close
+    ├── SubscriptionClosed              a subscription was asked for events after its close
     ├── StoreReadOnly                   a write through a read-only store
     ├── ForkedStore                     used in a forked child
     ├── StorePoisoned                   an earlier write or sync failed; reopen to recover
@@ -144,6 +146,12 @@ class InvalidProof(InvalidInput):
     """Text that is not a checkpoint, a signed note or a proof."""
 
     code = "invalid_proof"
+
+
+class InvalidReport(InvalidInput):
+    """Bytes or JSON that are not an evidence report, or not an attestation of one."""
+
+    code = "invalid_report"
 
 
 class LimitExceeded(InvalidInput):
@@ -323,6 +331,12 @@ class StoreClosed(StoreError):
     """The store was used after ``close``."""
 
     code = "store_closed"
+
+
+class SubscriptionClosed(StoreError):
+    """A subscription was asked for events after its ``close``. The store may be open still."""
+
+    code = "subscription_closed"
 
 
 class StoreReadOnly(StoreError):

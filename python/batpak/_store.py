@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from batpak import _batpak, _fork, _payloads
 from batpak._aggregate import Aggregating
+from batpak._attesting import Attesting
 from batpak._errors import InvalidInput
 from batpak._filters import number
 from batpak._gates import Gating
 from batpak._keys import ExternalSigner, SigningKey, signer_of
-from batpak._proving import Proving
+from batpak._observing import Observing
 from batpak._reports import OpenReport, StoreStats
 from batpak._schema import Registry, default_registry
 
@@ -84,7 +85,7 @@ def _signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class Store(Aggregating, Proving):
+class Store(Observing, Aggregating, Attesting):
     """One open journal: one directory, one writer. Use it as a context manager.
 
     Any number of threads may use one store at the same time. Waiting for the disk or for another writer happens
