@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "tiles": "write the Merkle tree as files for a web server",
     "drill": "attack copies of a journal and say what noticed",
     "stats": "print figures about a journal",
+    "report": "report on a journal, for others to compare",
     "keygen": "make a signing key",
     "keys": "print the keys that a journal has had",
     "rotate": "have another key sign a journal from now on",

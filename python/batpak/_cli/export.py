@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     ):
         events = store.query(**filters(arguments), **in_range(arguments))
         progress.doing = "searching"
-        with _written_to(arguments.output) as write:
+        with written_to(arguments.output) as write:
             for event in progress.counting(events):
                 if arguments.output is None:
                     progress.before_output()
@@ -69,7 +69,7 @@ def refuse_inside(file: Path, directory: Path) -> None:
 
 
 @contextmanager
-def _written_to(file: Path | None) -> Iterator[Callable[[str], None]]:
+def written_to(file: Path | None) -> Iterator[Callable[[str], None]]:
     """Where lines go: stdout, or a file that appears whole or not at all."""
     if file is None:
         yield output.write
