@@ -212,7 +212,7 @@ def test_it_is_the_end_of_a_list(capacity: int, wanted: str | None, after: bool,
     """The model: whoever asks finds the last ``capacity`` of what waits, and all before them dropped."""
     with open_store() as store:
         put(store, -2, -1, entity=wanted or "a")
-        subscription = store.subscribe(capacity, entity=wanted, **({"after": 0} if after else {}))
+        subscription = store.subscribe(capacity, entity=wanted, after=0 if after else None)
         pending: list[int] = [-2, -1] if after else []
         dropped = untold = written = 0
         for step, argument in steps:

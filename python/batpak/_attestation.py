@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from batpak._keys import PublicKey
     from batpak._verification import Outcome
 
-    Reason = Literal["body_changed", "wrong_journal", "wrong_key", "signature_missing", "signature_invalid", "no_key"]
+    Reason = Literal[
+        "content_hash_mismatch", "journal_id_mismatch", "unknown_signing_key", "missing_signature", "invalid_signature"
+    ]
+
 
 VERSION: Final = 1
 _LENGTHS: Final = {"body_hash": 32, "key_id": 32, "signature": 64}
@@ -33,8 +36,9 @@ class AttestationVerdict(Report):
         outcome: "signed" (the key that was given signed exactly this report), "unsigned_accepted" (nothing wrong, and
             no key was asked for or there), "invalid" (something is wrong) or "unverifiable" (there is a signature, and
             no key to check it with).
-        reason_code: why it is not "signed": "body_changed" (the body is not the one that the hash is of, or is no
-            report), "wrong_journal", "wrong_key", "signature_missing", "signature_invalid" or "no_key"; None otherwise.
+        reason_code: "content_hash_mismatch" (the body is not the one that the hash is of, or is no report),
+            "journal_id_mismatch", "unknown_signing_key" (another key signed, or none was given), "missing_signature"
+            or "invalid_signature"; None if nothing is wrong.
     """
 
     outcome: Outcome
@@ -96,21 +100,21 @@ class Attestation(Report):
         try:
             about = self.report.journal_id
         except InvalidReport:
-            return AttestationVerdict("invalid", "body_changed")
+            return AttestationVerdict("invalid", "content_hash_mismatch")
         reason: Reason | None = None
         if _batpak.report_hash(self.body) != self.body_hash:
-            reason = "body_changed"
+            reason = "content_hash_mismatch"
         elif about != self.journal_id or journal_id not in (None, about):
-            reason = "wrong_journal"
+            reason = "journal_id_mismatch"
         elif self.key_id is None or self.signature is None:
             wanted = core is not None or self.key_id is not None or self.signature is not None
-            reason = "signature_missing" if wanted else None
+            reason = "missing_signature" if wanted else None
         elif core is None:
-            return AttestationVerdict("unverifiable", "no_key")
+            return AttestationVerdict("unverifiable", "unknown_signing_key")
         elif core.key_id != self.key_id:
-            reason = "wrong_key"
+            reason = "unknown_signing_key"
         elif not _batpak.verify_report(core, self.journal_id.bytes, self.body, self.signature):
-            reason = "signature_invalid"
+            reason = "invalid_signature"
         if reason is not None:
             return AttestationVerdict("invalid", reason)
         return AttestationVerdict("unsigned_accepted" if core is None else "signed", None)
