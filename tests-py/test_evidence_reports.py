@@ -340,6 +340,21 @@ def test_an_event_that_was_exchanged_breaks_the_link_to_it(path: Path) -> None:
         assert now.facts["digest"] != before.facts["digest"]
 
 
+def test_damage_in_the_way_of_finding_a_time_is_a_finding(path: Path) -> None:
+    closed(path)
+    with Store.open(path, read_only=True) as store:
+        moments = {n: store.get(n).timestamp for n in (40, 41)}
+    for sequence in range(1, 100):
+        flip_payload(path, sequence)
+    with Store.open(path, read_only=True) as store:
+        with pytest.raises(batpak.JournalDamaged):
+            store.query(since=moments[40])
+        report = store.report_read_walk(since=moments[40], until=60)
+        assert [finding.code for finding in report.findings] == ["search_failed"]
+        assert (report.counts["events"], report.counts["damaged"], report.ok) == (0, 1, False)
+        assert EvidenceReport.from_json(report.to_json()) == report
+
+
 def test_more_findings_than_a_report_names(path: Path) -> None:
     closed(path, 400)
     log = sorted((path / "segments").glob("*.log"))

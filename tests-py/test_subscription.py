@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import math
 import pickle
@@ -343,6 +344,38 @@ def test_closing_the_store_ends_a_wait(path: Path, read_only: bool, iterate: boo
             subscription.drain()
         with pytest.raises(StoreClosed):
             store.subscribe()
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_ctrl_c_ends_a_wait_and_loses_nothing(store: Store, read_only: bool) -> None:
+    with Store.open(store.path, read_only=True) as reader:
+        subscription = (reader if read_only else store).subscribe()
+        interrupt = threading.Timer(0.05, _thread.interrupt_main)
+        interrupt.start()
+        with pytest.raises(KeyboardInterrupt):
+            subscription.next(timeout=30)
+        interrupt.join()
+        put(store, 1, 2)
+        assert numbers(subscription.drain()) == [1, 2]
+
+
+def test_closing_ends_the_count_of_what_is_skipped(store: Store) -> None:
+    subscription = store.subscribe(capacity=1)
+    store.append_batch([(COORD, n) for n in range(5000)], kind=KIND)
+    ask, counted = subscription._events_between, 0
+
+    def closing(behind: int | None, last: int | None) -> Any:
+        nonlocal counted
+        for event in ask(behind, last):
+            counted += 1
+            if counted == 1000:
+                subscription.close()
+            yield event
+
+    subscription._events_between = closing
+    with pytest.raises(SubscriptionClosed):
+        subscription.next()
+    assert counted < 2000
 
 
 def test_two_hundred_subscribers(path: Path) -> None:

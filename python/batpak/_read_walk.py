@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -56,7 +57,8 @@ def read_walk(store: Proving, filters: Filters) -> ReadWalkReport:
     inputs = _inputs(filters)
     # What is wrong with the conditions is said before anything is synced.
     nothing: Filters = {**filters, "limit": 0}
-    store.query(**nothing, reverse=False)
+    with suppress(JournalDamaged):
+        store.query(**nothing, reverse=False)
     until = inputs.get("until")
     size = durable_size(store)
     if until is not None:
@@ -107,8 +109,9 @@ def _readable(store: Proving, filters: Filters, size: int, damage: _Damage) -> I
         except JournalDamaged as error:
             at = error.sequence
             if at is None or at > stop or (behind is not None and at <= behind):
-                # Looking for a time came upon it, or a whole segment is gone: what lies where is not known.
-                damage.add(EvidenceFinding("content", "search_failed", "the events cannot be searched: damage", at))
+                # It is in the way of finding where the events begin or end, and not one that can be left out.
+                message = "the events that match cannot be found: what is looked at to find them is damaged"
+                damage.add(EvidenceFinding("content", "search_failed", message, at))
                 return
             damaged, stop = at, at - 1
             if at > 0:

@@ -138,8 +138,8 @@ class Subscription:
 
         Raises:
             SubscriptionClosed: ``close`` was called, before or meanwhile.
-            JournalRewound: in a read-only store, once, if recovery cut events that this subscription had come to. The
-                next call goes on with what took their place.
+            JournalRewound: in a read-only store, once, if recovery cut events that it had seen. The next call goes on
+                with what took their place.
             InvalidInput: ``timeout`` is negative, or another thread takes events right now.
             JournalDamaged: an event's bytes changed on disk; so does every later call, nothing is passed over.
             StoreClosed, ForkedStore: the store cannot be used, or was closed meanwhile.
