@@ -117,14 +117,14 @@ impl Store {
 struct Groups<'a> {
     asked: &'a Aggregate,
     places: HashMap<Box<[u8]>, usize>,
-    groups: Vec<(Vec<Scalar>, State)>,
+    found: Vec<(Vec<Scalar>, State)>,
     /// What names the group of the event at hand.
     name: Vec<u8>,
 }
 
 impl<'a> Groups<'a> {
     fn new(asked: &'a Aggregate) -> Self {
-        Self { asked, places: HashMap::new(), groups: Vec::new(), name: Vec::new() }
+        Self { asked, places: HashMap::new(), found: Vec::new(), name: Vec::new() }
     }
 
     fn take(&mut self, event: &Checked<'_>) -> Result<()> {
@@ -164,21 +164,19 @@ impl<'a> Groups<'a> {
             if let Some(every) = asked.every_us {
                 put_varint(&mut self.name, event.header.stamp.hlc.wall_us / every);
             }
-            match self.places.get(self.name.as_slice()) {
-                Some(place) => *place,
-                None => {
-                    self.places.insert(self.name.as_slice().into(), self.groups.len());
-                    self.groups.len()
-                }
-            }
+            let known = self.places.get(self.name.as_slice()).copied();
+            known.unwrap_or_else(|| {
+                self.places.insert(self.name.as_slice().into(), self.found.len());
+                self.found.len()
+            })
         };
-        if place == self.groups.len() {
+        if place == self.found.len() {
             let mut common = asked.by.iter().map(|term| common(term, event)).collect::<Result<Vec<_>>>()?;
             let bucket = |every| Scalar::Int(i128::from(event.header.stamp.hlc.wall_us / every * every));
             common.extend(asked.every_us.map(bucket));
-            self.groups.push((common, State::new(asked.measure)));
+            self.found.push((common, State::new(asked.measure)));
         }
-        let (_, state) = self.groups.get_mut(place).ok_or(Error::Closed)?;
+        let (_, state) = self.found.get_mut(place).ok_or(Error::Closed)?;
         Ok(state)
     }
 
@@ -206,7 +204,7 @@ impl<'a> Groups<'a> {
     }
 
     fn finish(self) -> Vec<Group> {
-        self.groups.into_iter().map(|(common, state)| (common, state.finish())).collect()
+        self.found.into_iter().map(|(common, state)| (common, state.finish())).collect()
     }
 }
 
@@ -354,7 +352,7 @@ impl State {
             (Self::Extreme(known), Some(Token::Int(value))) => extreme(known, Scalar::Int(i128::from(value)), measure)?,
             (Self::Extreme(known), Some(Token::Float(value))) => extreme(known, Scalar::Float(value), measure)?,
             (Self::Extreme(known), Some(Token::Text(value))) => {
-                extreme(known, Scalar::Text(value.to_owned()), measure)?
+                extreme(known, Scalar::Text(value.to_owned()), measure)?;
             }
             (Self::Event(known), _) if measure == Measure::Last || known.is_none() => *known = Some(sequence),
             (Self::Event(_), _) => {}

@@ -161,5 +161,5 @@ fn content<'a>(bytes: &'a [u8], journal_id: &[u8; 16], file: &str) -> Result<&'a
         return Err(Error::UnsupportedFormat { file: file.to_owned(), version });
     }
     let (found, content) = rest.split_first_chunk::<16>().ok_or_else(short)?;
-    if found != journal_id { Err(damaged(12, "it is of another journal")) } else { Ok(content) }
+    if found == journal_id { Ok(content) } else { Err(damaged(12, "it is of another journal")) }
 }

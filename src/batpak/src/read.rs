@@ -63,7 +63,7 @@ impl Event {
         let mut inputs = record.inputs();
         hash_all(&mut inputs);
         let [event, payload] = inputs;
-        Checked::new(bytes, record, event.hash, Some(payload.hash)).map(|checked| checked.event())
+        Checked::new(bytes, record, event.hash, Some(payload.hash)).map(Checked::event)
     }
 
     fn part(&self, range: &Range<usize>) -> &[u8] {
