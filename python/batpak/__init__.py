@@ -16,7 +16,9 @@ from batpak._errors import (
     BatpakError,
     CheckpointMismatch,
     Conflict,
+    DefinitionChanged,
     DuplicateKind,
+    DuplicateUpcaster,
     EventNotFound,
     ExpectationFailed,
     ForkDetected,
@@ -26,6 +28,7 @@ from batpak._errors import (
     HistoryChanged,
     InvalidCoordinate,
     InvalidEncoding,
+    InvalidFixture,
     InvalidInput,
     InvalidKey,
     InvalidKind,
@@ -60,6 +63,8 @@ from batpak._errors import (
     UnregisteredType,
     UnsupportedAnnotation,
     UnsupportedFormat,
+    UpcasterMissing,
+    UpcastFailed,
     WrongKey,
 )
 from batpak._evidence_report import EvidenceFinding, EvidenceFrontier, EvidenceReport
@@ -77,7 +82,7 @@ from batpak._read_walk import ReadWalkReport
 from batpak._receipt import AppendReceipt, Hlc
 from batpak._reports import OpenReport, StoreStats
 from batpak._resources import ResourceReport
-from batpak._schema import Registry, event
+from batpak._schema import Registry, event, upcast
 from batpak._store import Store
 from batpak._subscription import Subscription
 from batpak._verification import Axes, Finding, Verification
@@ -101,10 +106,12 @@ __all__ = [
     "Conflict",
     "ConsistencyProof",
     "Coordinate",
+    "DefinitionChanged",
     "DenialReceipt",
     "Deny",
     "Draft",
     "DuplicateKind",
+    "DuplicateUpcaster",
     "Event",
     "EventNotFound",
     "Events",
@@ -127,6 +134,7 @@ __all__ = [
     "InclusionProof",
     "InvalidCoordinate",
     "InvalidEncoding",
+    "InvalidFixture",
     "InvalidInput",
     "InvalidKey",
     "InvalidKind",
@@ -180,12 +188,15 @@ __all__ = [
     "UnregisteredType",
     "UnsupportedAnnotation",
     "UnsupportedFormat",
+    "UpcastFailed",
+    "UpcasterMissing",
     "Verdict",
     "Verification",
     "WrongKey",
     "accept_restore",
     "event",
     "fork",
+    "upcast",
     "verify",
     "verify_evidence",
     "verify_receipt",

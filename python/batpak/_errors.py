@@ -9,13 +9,18 @@ BatpakError
 │   ├── InvalidReceipt                  bytes or JSON that are not a receipt
 │   ├── InvalidProof                    text that is not a checkpoint or a proof
 │   ├── InvalidReport                   bytes or JSON that are not an evidence report or an attestation
+│   ├── InvalidFixture                  a file that is not a frozen definition of a class
 │   └── LimitExceeded                   larger than a documented maximum
 ├── SchemaError (also TypeError)        a typed payload cannot be registered, written or read
 │   ├── UnsupportedAnnotation           a field's annotation has no exact encoding
 │   ├── DuplicateKind                   two classes claim one kind
 │   ├── UnregisteredType                a class that no ``@event`` announced
 │   ├── PayloadMismatch                 stored bytes do not fit the registered class
-│   └── NewerVersion                    written by a newer version of the class than this program knows
+│   ├── NewerVersion                    written by a newer version of the class than this program knows
+│   ├── UpcasterMissing                 nothing lifts an older version of a class to the next one
+│   ├── DuplicateUpcaster               two functions lift the same version of a class
+│   ├── UpcastFailed                    an upcaster raised, or returned what is no dict
+│   └── DefinitionChanged               a frozen version of a class has another definition now
 ├── Conflict                            the journal is not as the append supposes; nothing was written
 │   ├── ExpectationFailed               the entity's last event is not the expected one
 │   └── KeyConflict                     another event was written under the same idempotency key
@@ -154,6 +159,14 @@ class InvalidReport(InvalidInput):
     code = "invalid_report"
 
 
+class InvalidFixture(InvalidInput):
+    """``file`` is not a frozen definition of a class: damaged, changed by hand, or written by a newer batpak."""
+
+    code = "invalid_fixture"
+    _attributes: ClassVar[tuple[str, ...]] = ("file",)
+    file: str | None
+
+
 class LimitExceeded(InvalidInput):
     """Larger than a documented maximum: ``what`` was ``actual``, at most ``limit``."""
 
@@ -207,6 +220,43 @@ class NewerVersion(SchemaError):
     _attributes: ClassVar[tuple[str, ...]] = ("stored", "known")
     stored: int | None
     known: int | None
+
+
+class UpcasterMissing(SchemaError):
+    """Nothing lifts version ``from_version`` of the class to the next one; this program knows version ``known``."""
+
+    code = "upcaster_missing"
+    _attributes: ClassVar[tuple[str, ...]] = ("from_version", "known")
+    from_version: int | None
+    known: int | None
+
+
+class DuplicateUpcaster(SchemaError):
+    """Two functions lift version ``from_version`` of the class."""
+
+    code = "duplicate_upcaster"
+    _attributes: ClassVar[tuple[str, ...]] = ("from_version",)
+    from_version: int | None
+
+
+class UpcastFailed(SchemaError):
+    """The upcaster from version ``from_version`` raised, which is the cause, or returned something else than a dict.
+
+    ``event.value`` still has what was stored.
+    """
+
+    code = "upcast_failed"
+    _attributes: ClassVar[tuple[str, ...]] = ("from_version",)
+    from_version: int | None
+
+
+class DefinitionChanged(SchemaError):
+    """Version ``version`` of the class was frozen in ``file`` with another definition than it has now."""
+
+    code = "definition_changed"
+    _attributes: ClassVar[tuple[str, ...]] = ("version", "file")
+    version: int | None
+    file: str | None
 
 
 class Conflict(BatpakError):

@@ -103,7 +103,7 @@ def restorer(registry: Registry) -> Callable[[int, int, object], object]:
 
     def restore(kind_code: int, version: int, value: object) -> object:
         known = registry.lookup_kind(kind_code)
-        if known is None or version < known.version:
+        if known is None:
             return value
         if version > known.version:
             name = known.cls.__qualname__
@@ -114,7 +114,10 @@ def restorer(registry: Registry) -> Callable[[int, int, object], object]:
                 stored=version,
                 known=known.version,
             )
-        return known.from_plain(value)
+        if version == known.version:
+            return known.from_plain(value)
+        lifted = registry._upcasters.lifted(known, version, value)
+        return value if lifted is None else known.from_plain(lifted)
 
     return restore
 

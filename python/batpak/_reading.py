@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast, overload
 
 from batpak import _batpak
 from batpak._causation import causation_tree
 from batpak._filters import microseconds, number, pairs, text
 from batpak._follow import Follow
+from batpak._typed import payload_as, registered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
 
     from batpak._batpak import Event, Events, Kind
     from batpak._causation import CausationTree
+    from batpak._schema import Registry
 
     EventRef = UUID | bytes | str | int
 
 State = TypeVar("State")
+T = TypeVar("T")
 
 
 class Reading:
@@ -28,19 +31,47 @@ class Reading:
     __slots__ = ("_core",)
 
     _core: _batpak.CoreStore
+    _registry: Registry
 
-    def get(self, ref: EventRef) -> Event:
-        """Read one event; its bytes are checked against its hash.
+    @overload
+    def get(self, ref: EventRef) -> Event: ...
+    @overload
+    def get(self, ref: EventRef, *, as_: type[T]) -> T: ...
+    def get(self, ref: EventRef, *, as_: type[T] | None = None) -> Event | T:
+        """Read one event, or its payload as an instance of a class; its bytes are checked against its hash.
 
         Args:
             ref: event id (UUID, its text or its 16 bytes), or sequence.
+            as_: a class that is registered in the store's registry; ``typed`` reads many events so.
+
+        Returns:
+            The event; with ``as_`` its payload, which is an instance of that class (a dict if it is a TypedDict).
 
         Raises:
             EventNotFound: there is none.
+            UnregisteredType: ``as_`` is not registered.
+            PayloadMismatch: the event is of another kind than ``as_``, or what was stored does not fit that class.
+            NewerVersion: it was written by a newer version of the class.
+            UpcasterMissing, UpcastFailed: it was written by an older version, and cannot be lifted to this one.
             JournalDamaged: its bytes changed on disk.
             StoreClosed, ForkedStore: this store cannot be used.
+
+        >>> import tempfile
+        >>> from dataclasses import dataclass
+        >>> registry = Registry()
+        >>> @registry.event(category=0xF, type_id=1)
+        ... @dataclass(frozen=True)
+        ... class Paid:
+        ...     cents: int
+        >>> with tempfile.TemporaryDirectory() as directory, Store.open(directory, registry=registry) as store:
+        ...     receipt = store.append(Coordinate("order:1", "shop"), Paid(995))
+        ...     store.get(receipt.event_id, as_=Paid).cents
+        995
         """
-        return self._core.get(ref)
+        if as_ is None:
+            return self._core.get(ref)
+        known = registered(self._registry, as_)
+        return cast("T", payload_as(self._registry, known, self._core.get(ref)))
 
     def query(
         self,

@@ -26,16 +26,28 @@ import dataclasses
 import threading
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from batpak._errors import DuplicateKind, InvalidKind, InvalidValue, LimitExceeded, PayloadMismatch, SchemaError
+from batpak._errors import (
+    DuplicateKind,
+    InvalidKind,
+    InvalidValue,
+    LimitExceeded,
+    PayloadMismatch,
+    SchemaError,
+    UnregisteredType,
+)
 from batpak._families import family_of
 from batpak._hints import full_name, schema_error
 from batpak._records import Record, record_of
 from batpak._shapes import Misfit
+from batpak._upcast import Upcasters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from batpak._upcast import Upcast
+
 T = TypeVar("T")
+Lift = TypeVar("Lift", bound="Upcast")
 
 CATEGORY_MAX = 0xF
 TYPE_ID_MAX = 0xFFF
@@ -151,7 +163,7 @@ class Registry:
     Thread-safety: registration is guarded by a lock; look-ups are plain dict reads.
     """
 
-    __slots__ = ("_by_kind", "_by_type", "_has_typed_dicts", "_lock")
+    __slots__ = ("_by_kind", "_by_type", "_has_typed_dicts", "_lock", "_upcasters")
 
     def __init__(self) -> None:
         """Make an empty registry."""
@@ -160,6 +172,7 @@ class Registry:
         self._by_type: dict[type, EventType] = {}
         # While there is none, dicts need no look at their kind.
         self._has_typed_dicts = False
+        self._upcasters = Upcasters()
 
     def __repr__(self) -> str:
         """Return the classes with their kinds, in the order of the kinds."""
@@ -228,6 +241,75 @@ class Registry:
 
         return register
 
+    def upcast(self, cls: type, *, from_version: int) -> Callable[[Lift], Lift]:
+        """Announce the function that lifts the plain value of one version of a class to that of the next version.
+
+        The functions of a class form a chain from version 1 to the registered one. It is applied when an event of an
+        older version is read, and then the class is made as ever. What is stored, ``event.value`` and
+        ``event.raw_payload``, stays what it was. ``Store.open`` refuses a chain that lacks a step.
+
+        The decorator returns the function unchanged. A function of the same module and qualified name takes the place
+        of the one that lifts the same version, so that a notebook cell may be run again.
+
+        Args:
+            cls: a class that is registered here.
+            from_version: the version that the function takes, from 1 to the one before the registered one.
+
+        Returns:
+            The decorator. Its function takes a dict from field name to plain value, which is its own to change, and
+            returns the dict of the next version, the same one or another.
+
+        Raises:
+            UnregisteredType: the class is not registered here.
+            SchemaError: ``from_version`` is out of range; or by the decorator: what it is put on cannot be called.
+            DuplicateUpcaster: by the decorator: another function lifts this version.
+
+        Thread-safety: safe. The function is called by whichever thread reads, by several at once.
+
+        Example:
+            >>> from dataclasses import dataclass
+            >>> registry = Registry()
+            >>> @registry.event(category=0xF, type_id=1, version=2)
+            ... @dataclass(frozen=True)
+            ... class PlayerMoved:
+            ...     x: int
+            ...     y: int
+            >>> @registry.upcast(PlayerMoved, from_version=1)
+            ... def position_is_two_fields(plain):
+            ...     plain["x"], plain["y"] = plain.pop("position")
+            ...     return plain
+            >>> import batpak, tempfile
+            >>> moved = registry.lookup_type(PlayerMoved)
+            >>> with tempfile.TemporaryDirectory() as directory:
+            ...     with batpak.Store.open(directory, registry=registry) as store:
+            ...         place = batpak.Coordinate("player:alice", "room")
+            ...         receipt = store.append(place, {"position": [1, 2]}, kind=moved.kind_code, version=1)
+            ...         store.get(receipt.sequence).payload
+            PlayerMoved(x=1, y=2)
+
+        """
+        known = self.lookup_type(cls)
+        if known is None:
+            name = getattr(cls, "__qualname__", repr(type(cls)))
+            message = f"{name} is not registered here: put @event(category=..., type_id=...) above it, and upcast below"
+            raise UnregisteredType(message, type_name=name)
+        if type(from_version) is not int or not 1 <= from_version < known.version:
+            problem = (
+                f"from_version is an int from 1 to {known.version - 1}, before version {known.version} of the class"
+            )
+            if known.version == 1:
+                problem = "version 1 is the first, so nothing can be lifted to it: raise version= of the class"
+            raise schema_error(cls, problem)
+
+        def register(lift: Lift) -> Lift:
+            if not callable(lift):
+                raise schema_error(cls, f"an upcaster is a function of a dict, not {type(lift).__qualname__}")
+            with self._lock:
+                self._upcasters.add(known, from_version, lift)
+            return lift
+
+        return register
+
     def lookup_type(self, cls: type) -> EventType | None:
         """Return what is registered for exactly the class ``cls``, or None. Thread-safe; raises nothing."""
         return self._by_type.get(cls)
@@ -235,6 +317,14 @@ class Registry:
     def lookup_kind(self, code: int) -> EventType | None:
         """Return what is registered for ``code`` (category << 12 | type id), or None. Thread-safe; raises nothing."""
         return self._by_kind.get(code)
+
+    def check_upcasters(self) -> None:
+        """Raise ``UpcasterMissing`` if a class has upcasters and they do not lead from version 1 to its own.
+
+        ``Store.open`` calls it. A class without any is left alone. Thread-safe.
+        """
+        for known in self._by_kind.copy().values():
+            self._upcasters.check(known)
 
     def _add(self, new: EventType) -> None:
         with self._lock:
@@ -278,3 +368,4 @@ def _same_definition(old: EventType, new: EventType) -> bool:
 
 default_registry = Registry()
 event = default_registry.event
+upcast = default_registry.upcast

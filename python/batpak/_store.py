@@ -18,6 +18,7 @@ from batpak._keys import ExternalSigner, SigningKey, signer_of
 from batpak._observing import Observing
 from batpak._reports import OpenReport, StoreStats
 from batpak._schema import Registry, default_registry
+from batpak._typed_reading import TypedReading
 
 if TYPE_CHECKING:
     import os
@@ -85,7 +86,7 @@ def _signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class Store(Observing, Aggregating, Attesting):
+class Store(TypedReading, Observing, Aggregating, Attesting):
     """One open journal: one directory, one writer. Use it as a context manager.
 
     Any number of threads may use one store at the same time. Waiting for the disk or for another writer happens
@@ -193,6 +194,7 @@ class Store(Observing, Aggregating, Attesting):
             UnsupportedFormat: it was written by a newer version.
             KeyNotInJournal: a key was given, and the journal was written without one.
             KeyRequired, WrongKey, InvalidKey: the journal is signed by another key than the one given, or that is none.
+            UpcasterMissing: a class of the registry has upcasters, and one is missing between version 1 and its own.
             InvalidInput: an argument is out of range.
             StorageError: the operating system refused.
         """
@@ -202,6 +204,7 @@ class Store(Observing, Aggregating, Attesting):
                 "pins names a directory inside the journal's: whoever changes the one can change the other"
             )
         known = default_registry if registry is None else registry
+        known.check_upcasters()
         gating = Gating(gates, gate_mode, record_denials=record_denials)
         with _signals_held():
             core = _batpak.CoreStore.open(
