@@ -10,7 +10,7 @@ from batpak._errors import SchemaError, UnsupportedAnnotation
 from batpak._families import family_of
 from batpak._families.family import NO_VALUE, MapFamily
 from batpak._hints import full_name, undefined
-from batpak._shapes import Convert, Misfit, Shape, member_step, misfit
+from batpak._shapes import Convert, Form, Misfit, Shape, member_step, misfit
 
 if TYPE_CHECKING:
     from batpak._families.family import Build, Family
@@ -26,7 +26,7 @@ class Record:
     Two threads may make them at once; they make equal ones, so no lock is needed.
     """
 
-    __slots__ = ("_known", "annotations", "cls", "family", "from_plain", "source", "to_plain")
+    __slots__ = ("_known", "annotations", "cls", "family", "from_plain", "source", "steps", "to_plain")
 
     def __init__(self, cls: type, family: Family, known: dict[type, Record]) -> None:
         family.check(cls)
@@ -34,6 +34,7 @@ class Record:
         self.family = family
         self.source = family.source(cls)
         self.annotations: dict[str, str] | None = None
+        self.steps: list[Step] | None = None
         self.to_plain: Convert = self._first_to_plain
         self.from_plain: Convert = self._first_from_plain
         self._known = known
@@ -51,6 +52,7 @@ class Record:
         )
         self.from_plain = _from_plain(self, steps, family.builder(cls, fields))
         self.annotations = {each.name: repr(each.hint) for each in fields}
+        self.steps = steps
 
     def definition(self) -> dict[str, dict[str, str]]:
         """Return what is stored: the annotations of this class and of all that it holds."""
@@ -78,12 +80,19 @@ class Record:
             lambda value: record.from_plain(value),  # noqa: PLW0108
             frozenset((record.source,)),
             frozenset((dict,)),
+            Form("class", record=record),
             record.fields,
         )
 
     def fields(self) -> list[Field]:
         """Return the fields. Raises ``NameError`` if an annotation names something that does not exist yet."""
         return self.family.fields(self.cls)
+
+    def resolved_steps(self) -> list[Step]:
+        """Return the fields with their shapes. Raises ``UnsupportedAnnotation`` if a name in them does not exist."""
+        if self.steps is None:
+            self._resolve_now()
+        return self.steps or []
 
     def _first_to_plain(self, value: object) -> object:
         self._resolve_now()

@@ -176,8 +176,7 @@ class Registry:
 
     def __repr__(self) -> str:
         """Return the classes with their kinds, in the order of the kinds."""
-        types = sorted(self._by_kind.copy().values(), key=lambda each: each.kind_code)
-        entries = [f"{each.cls.__qualname__} 0x{each.kind_code:04X} version {each.version}" for each in types]
+        entries = [f"{each.cls.__qualname__} 0x{each.kind_code:04X} version {each.version}" for each in self.types()]
         return f"Registry({', '.join(entries)})"
 
     def event(self, *, category: int, type_id: int, version: int = 1) -> Callable[[type[T]], type[T]]:
@@ -318,12 +317,16 @@ class Registry:
         """Return what is registered for ``code`` (category << 12 | type id), or None. Thread-safe; raises nothing."""
         return self._by_kind.get(code)
 
+    def types(self) -> list[EventType]:
+        """Return what is registered, in the order of the kinds. Thread-safe; raises nothing."""
+        return sorted(self._by_kind.copy().values(), key=lambda each: each.kind_code)
+
     def check_upcasters(self) -> None:
         """Raise ``UpcasterMissing`` if a class has upcasters and they do not lead from version 1 to its own.
 
         ``Store.open`` calls it. A class without any is left alone. Thread-safe.
         """
-        for known in self._by_kind.copy().values():
+        for known in self.types():
             self._upcasters.check(known)
 
     def _add(self, new: EventType) -> None:

@@ -13,11 +13,12 @@ import enum
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 if TYPE_CHECKING:
     from batpak._hints import Field
+    from batpak._records import Record
 
 Convert = Callable[[Any], object]
 
@@ -49,6 +50,21 @@ def member_step(key: str) -> str:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Form:
+    """What a shape is made of, for those who describe it or make values for it: ``parts`` are the shapes inside.
+
+    ``options`` are what a literal may be, and ``of`` the class of a scalar or of an ``Enum``. A ``Record`` is there for
+    classes alone.
+    """
+
+    name: Literal["any", "scalar", "literal", "enum", "union", "list", "tuple", "map", "class"]
+    parts: tuple[Shape, ...] = ()
+    options: tuple[object, ...] = ()
+    of: type = object
+    record: Record | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Shape:
     """Both directions of one annotation. A value of type ``exact`` is its own plain form, others need a function.
 
@@ -62,6 +78,7 @@ class Shape:
     from_plain: Convert
     written: frozenset[type] | None
     stored: frozenset[type] | None
+    form: Form
     fields: Callable[[], list[Field]] | None = None
 
 
@@ -87,11 +104,11 @@ def _exactly(wanted: type, expected: str) -> Convert:
 def _scalar(wanted: type) -> Shape:
     expected = "None" if wanted is type(None) else wanted.__qualname__
     check = _exactly(wanted, expected)
-    return Shape(expected, wanted, check, check, frozenset((wanted,)), frozenset((wanted,)))
+    return Shape(expected, wanted, check, check, frozenset((wanted,)), frozenset((wanted,)), Form("scalar", of=wanted))
 
 
 SCALAR_SHAPES = {wanted: _scalar(wanted) for wanted in SCALARS}
-ANYTHING = Shape("any value", None, lambda value: value, lambda value: value, None, None)
+ANYTHING = Shape("any value", None, lambda value: value, lambda value: value, None, None, Form("any"))
 
 _LIST = frozenset((list,))
 _DICT = frozenset((dict,))
@@ -109,10 +126,11 @@ def optional(inner: Shape) -> Shape:
 
     written = None if inner.written is None else inner.written | {type(None)}
     stored = None if inner.stored is None else inner.stored | {type(None)}
+    form = Form("union", (inner, SCALAR_SHAPES[type(None)]))
     if inner.exact is None:
-        return Shape(expected, None, direction(inner.to_plain), direction(inner.from_plain), written, stored)
+        return Shape(expected, None, direction(inner.to_plain), direction(inner.from_plain), written, stored, form)
     check = direction(_exactly(inner.exact, expected))
-    return Shape(expected, inner.exact, check, check, written, stored)
+    return Shape(expected, inner.exact, check, check, written, stored, form)
 
 
 def literal(options: tuple[object, ...]) -> Shape:
@@ -130,7 +148,8 @@ def literal(options: tuple[object, ...]) -> Shape:
             raise Misfit(message)
         raise misfit(expected, value)
 
-    return Shape(expected, None, check, check, frozenset(allowed_types), frozenset(allowed_types))
+    form = Form("literal", options=options)
+    return Shape(expected, None, check, check, frozenset(allowed_types), frozenset(allowed_types), form)
 
 
 def enum_(cls: type[enum.Enum]) -> Shape:
@@ -161,7 +180,7 @@ def enum_(cls: type[enum.Enum]) -> Shape:
                 return member
         raise Misfit(message)
 
-    return Shape(name, None, to_plain, from_plain, frozenset((cls,)), frozenset(value_types))
+    return Shape(name, None, to_plain, from_plain, frozenset((cls,)), frozenset(value_types), Form("enum", of=cls))
 
 
 def _sequence(source: type[Any], expected: str, item: Shape, convert: Convert, target: type) -> Convert:
@@ -191,7 +210,15 @@ def list_(item: Shape) -> Shape:
     """Return the shape of a list of ``item``."""
     expected = f"list[{item.expected}]"
     to_plain = _sequence(list, expected, item, item.to_plain, list)
-    return Shape(expected, None, to_plain, _sequence(list, expected, item, item.from_plain, list), _LIST, _LIST)
+    return Shape(
+        expected,
+        None,
+        to_plain,
+        _sequence(list, expected, item, item.from_plain, list),
+        _LIST,
+        _LIST,
+        Form("list", (item,)),
+    )
 
 
 def tuple_of_any_length(item: Shape) -> Shape:
@@ -199,7 +226,7 @@ def tuple_of_any_length(item: Shape) -> Shape:
     expected = f"tuple[{item.expected}, ...]"
     to_plain = _sequence(tuple, expected, item, item.to_plain, list)
     from_plain = _sequence(list, f"list for {expected}", item, item.from_plain, tuple)
-    return Shape(expected, None, to_plain, from_plain, frozenset((tuple,)), _LIST)
+    return Shape(expected, None, to_plain, from_plain, frozenset((tuple,)), _LIST, Form("list", (item,)))
 
 
 def tuple_of_fixed_length(items: list[Shape]) -> Shape:
@@ -226,7 +253,7 @@ def tuple_of_fixed_length(items: list[Shape]) -> Shape:
 
     to_plain = direction(tuple, expected, [item.to_plain for item in items], list)
     from_plain = direction(list, f"list for {expected}", [item.from_plain for item in items], tuple)
-    return Shape(expected, None, to_plain, from_plain, frozenset((tuple,)), _LIST)
+    return Shape(expected, None, to_plain, from_plain, frozenset((tuple,)), _LIST, Form("tuple", tuple(items)))
 
 
 def mapping(item: Shape) -> Shape:
@@ -255,4 +282,6 @@ def mapping(item: Shape) -> Shape:
 
         return convert_all
 
-    return Shape(expected, None, direction(item.to_plain), direction(item.from_plain), _DICT, _DICT)
+    return Shape(
+        expected, None, direction(item.to_plain), direction(item.from_plain), _DICT, _DICT, Form("map", (item,))
+    )

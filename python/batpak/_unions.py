@@ -17,7 +17,7 @@ from operator import attrgetter
 from typing import Any, Literal, get_args, get_origin
 
 from batpak._hints import Field, unwrap
-from batpak._shapes import Convert, Misfit, Shape, misfit
+from batpak._shapes import Convert, Form, Misfit, Shape, misfit
 
 Choose = Callable[[dict[Any, Any]], Shape]
 Class = tuple[Shape, list[Field]]
@@ -56,6 +56,7 @@ def union(members: list[Shape]) -> Shape:
         _direction(expected, from_plain, _among(maps), attrgetter("from_plain")),
         frozenset(kind for member in members for kind in member.written or ()),
         frozenset(kind for member in members for kind in member.stored or ()),
+        Form("union", tuple(members)),
     )
 
 

@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "drill": "attack copies of a journal and say what noticed",
     "stats": "print figures about a journal",
     "report": "report on a journal, for others to compare",
+    "schema": "prove that classes still read what they wrote",
     "keygen": "make a signing key",
     "keys": "print the keys that a journal has had",
     "rotate": "have another key sign a journal from now on",
