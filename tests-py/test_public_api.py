@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import batpak
-from batpak import _errors
+from batpak import _errors, schema
 from support import child_says, run_child
 
 PACKAGE = Path(batpak.__file__).parent
@@ -89,6 +89,7 @@ def test_import_has_no_effect() -> None:
         "batpak._schema",
         "batpak._json",
         "batpak.audit",
+        "batpak.schema",
         "batpak.testing",
         "batpak._cli",
         "batpak._fork",
@@ -175,6 +176,11 @@ def test_dataclasses_tell_their_attributes() -> None:
         batpak.Axes,
         batpak.Finding,
         batpak.Verification,
+        schema.FrozenClass,
+        schema.FreezeReport,
+        schema.SchemaChange,
+        schema.SchemaReport,
+        schema.SchemaResult,
     ):
         text = cls.__doc__ or ""
         for name in cls.__dataclass_fields__:
