@@ -830,7 +830,8 @@ def event_from_record(record: bytes) -> Event:
 
 def fold(events: Events, step: Callable[[_State, Event], _State], state: _State) -> _State:
     """
-    `state = step(state, event)` for each event that is left; returns the last state. What `step` raises gets a note that names the event.
+    `state = step(state, event)` for each event that is left; returns the last state. What `step` raises gets a note that names the event. A state that
+    did not begin with None must not become None: that is a forgotten return.
     """
 
 def forget(store: CoreStore, room: str, name: str) -> bool:

@@ -3,14 +3,15 @@
 use batpak_core::aggregate::{Aggregate, Measure, Scalar, Term};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyFloat, PyString, PyTuple};
+use pyo3::types::{PyBool, PyFloat, PyModule, PyString, PyTuple};
 
 use crate::errors::plain;
 use crate::event::Event;
 use crate::query::Events;
 use crate::verify::Signals;
 
-/// `state = step(state, event)` for each event that is left; returns the last state. What `step` raises gets a note that names the event.
+/// `state = step(state, event)` for each event that is left; returns the last state. What `step` raises gets a note that names the event. A state that
+/// did not begin with None must not become None: that is a forgotten return.
 #[pyfunction]
 pub fn fold<'py>(
     py: Python<'py>,
@@ -18,10 +19,14 @@ pub fn fold<'py>(
     step: &Bound<'py, PyAny>,
     state: Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let mut state = state;
+    let (mut state, optional) = (state.clone(), state.is_none());
     while let Some(event) = events.next(py)? {
         let event = Bound::new(py, event)?;
         state = step.call1((state, &event)).map_err(|error| noted(py, error, &event))?;
+        if state.is_none() && !optional {
+            let forgotten = PyModule::import(py, "batpak._folding")?.getattr("forgotten")?;
+            return Err(PyErr::from_value(forgotten.call1(("the fold", event))?));
+        }
     }
     Ok(state)
 }
