@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from batpak._batpak import decode_value, encode_value
 from batpak._changes import SchemaChange, changes_between
 from batpak._definition import definition_of, short_name
-from batpak._errors import BatpakError, DefinitionChanged, InvalidFixture, SchemaError
+from batpak._errors import BatpakError, DefinitionChanged, InvalidFixture, PayloadMismatch, SchemaError
 from batpak._fixtures import Fixture, read_fixture, read_fixtures, write_fixture
 from batpak._payloads import restorer
 from batpak._reports import Report
@@ -190,21 +190,21 @@ def _types(registry: Registry) -> list[EventType]:
 def _fixture_of(known: EventType, instances: list[Any]) -> tuple[Fixture, int]:
     """The class as it is now, and how many samples it refused."""
     definition = definition_of(known._record)
-    kept = [known.to_plain(instance) for instance in instances]
-    refusals: list[BatpakError] = []
+    contents = [encode_value(known.to_plain(instance), allow_nonfinite=False) for instance in instances]
+    refusals: list[PayloadMismatch] = []
     for plain in plain_samples(known._record):
+        content = encode_value(plain, allow_nonfinite=False)
         try:
-            known.from_plain(plain)
-        except SchemaError as error:
+            known.from_plain(decode_value(content))
+        except PayloadMismatch as error:
             refusals.append(error)
         else:
-            kept.append(plain)
-    contents = dict.fromkeys(encode_value(plain, allow_nonfinite=False) for plain in kept)
+            contents.append(content)
     if not contents:
         name = known.cls.__qualname__
         message = f"{name} accepts no sample that could be made from its annotations: give instances of it as samples"
         raise SchemaError(message, type_name=name) from (refusals[0] if refusals else None)
-    return Fixture(known.kind_code, known.version, definition, tuple(contents)), len(refusals)
+    return Fixture(known.kind_code, known.version, definition, tuple(dict.fromkeys(contents))), len(refusals)
 
 
 def _frozen_before(directory: Path, known: EventType, fixture: Fixture) -> Fixture | None:
