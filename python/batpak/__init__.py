@@ -12,11 +12,18 @@ from batpak._batpak import Coordinate, Draft, Event, Events, Kind, Receipts
 from batpak._bundles import verify_evidence
 from batpak._causation import CausationTree
 from batpak._chain_walk import ChainWalkReport
+from batpak._cursor import Cursor
+from batpak._cursor_position import CursorPosition
 from batpak._errors import (
     BatpakError,
     CheckpointMismatch,
     Conflict,
     DefinitionChanged,
+    CursorDamaged,
+    CursorDisplaced,
+    CursorError,
+    CursorInUse,
+    CursorMismatch,
     DuplicateKind,
     DuplicateUpcaster,
     EventNotFound,
@@ -46,6 +53,7 @@ from batpak._errors import (
     NewerVersion,
     NotAJournal,
     PayloadMismatch,
+    ReactionFailed,
     RollbackDetected,
     SchemaError,
     SignerFailed,
@@ -75,10 +83,12 @@ from batpak._gates import Bypass, DenialReceipt, Deny, Gate, Verdict
 from batpak._keys import ExternalSigner, JournalKey, PublicKey, SigningKey
 from batpak._lineage import Lineage, accept_restore, fork
 from batpak._outbox import Outbox
+from batpak._pending_reaction import PendingReaction
 from batpak._proofs import Checkpoint, ConsistencyProof, InclusionProof, NoteSignature
 from batpak._proposal import Proposal, Proposed
 from batpak._reaction import Reaction
 from batpak._read_walk import ReadWalkReport
+from batpak._reactor import ReactReport
 from batpak._receipt import AppendReceipt, Hlc
 from batpak._reports import OpenReport, StoreStats
 from batpak._resources import ResourceReport
@@ -107,6 +117,13 @@ __all__ = [
     "ConsistencyProof",
     "Coordinate",
     "DefinitionChanged",
+    "Cursor",
+    "CursorDamaged",
+    "CursorDisplaced",
+    "CursorError",
+    "CursorInUse",
+    "CursorMismatch",
+    "CursorPosition",
     "DenialReceipt",
     "Deny",
     "Draft",
@@ -159,11 +176,14 @@ __all__ = [
     "OpenReport",
     "Outbox",
     "PayloadMismatch",
+    "PendingReaction",
     "Proposal",
     "Proposed",
     "PublicKey",
+    "ReactReport",
     "Reaction",
     "ReadWalkReport",
+    "ReactionFailed",
     "Receipts",
     "Registry",
     "ResourceReport",

@@ -43,10 +43,16 @@ BatpakError
     ├── StorePoisoned                   an earlier write or sync failed; reopen to recover
     ├── UnsupportedFormat               written by a newer batpak
     ├── JournalDamaged                  bytes are damaged, missing or were changed
-    │   └── HistoryChanged              the log is not what was said of it
-    │       ├── CheckpointMismatch      its own last checkpoint says otherwise
-    │       ├── RollbackDetected        the pin tells of more events
-    │       └── ForkDetected            the pin tells of other events
+    │   ├── HistoryChanged              the log is not what was said of it
+    │   │   ├── CheckpointMismatch      its own last checkpoint says otherwise
+    │   │   ├── RollbackDetected        the pin tells of more events
+    │   │   └── ForkDetected            the pin tells of other events
+    │   └── CursorDamaged               the file of a cursor is damaged, or of another one
+    ├── CursorError                     a cursor cannot go on as was asked; nothing was given or moved
+    │   ├── CursorMismatch              it was begun with other conditions
+    │   ├── CursorInUse                 one of this name is open
+    │   └── CursorDisplaced             the event that it had come to is gone
+    ├── ReactionFailed                  a handler failed for good
     ├── MarkTimeout (also TimeoutError) events did not come as far as was asked in the time given
     ├── JournalRewound                  recovery cut events that this reader had seen
     └── StorageError (also OSError)     the operating system refused
@@ -60,7 +66,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from uuid import UUID
 
     from batpak._gates import DenialReceipt, Verdict
     from batpak._receipt import AppendReceipt
@@ -457,6 +464,65 @@ class ForkDetected(HistoryChanged):
     """The pin tells of other events: two histories go by the id of one journal."""
 
     code = "fork_detected"
+
+
+class CursorDamaged(JournalDamaged):
+    """The file of the cursor ``name`` is damaged, or of another cursor or journal. Nothing was given or changed."""
+
+    code = "cursor_damaged"
+    _attributes: ClassVar[tuple[str, ...]] = ("name",)
+    name: str | None
+
+
+class CursorError(StoreError):
+    """The cursor ``name`` cannot go on as was asked. Nothing was given out, and its position is what it was."""
+
+    code = "cursor"
+    _attributes: ClassVar[tuple[str, ...]] = ("name",)
+    name: str | None
+
+
+class CursorMismatch(CursorError):
+    """The cursor was begun with other conditions: ``expected`` are those, ``found`` the ones it was opened with now."""
+
+    code = "cursor_mismatch"
+    _attributes: ClassVar[tuple[str, ...]] = ("expected", "found")
+    expected: Mapping[str, object]
+    found: Mapping[str, object]
+
+
+class CursorInUse(CursorError):
+    """A cursor of this name is open in this process."""
+
+    code = "cursor_in_use"
+
+
+class CursorDisplaced(CursorError):
+    """The event that the cursor had come to is gone, or is another one: the journal was cut, or a copy was restored.
+
+    ``sequence`` is how far it had come, ``expected`` the hash of the event there (32 bytes), ``found`` what it is now,
+    None if the journal is shorter. ``Store.rewind_cursor`` goes on from an earlier event.
+    """
+
+    code = "cursor_displaced"
+    _attributes: ClassVar[tuple[str, ...]] = ("sequence", "expected", "found")
+    sequence: int
+    expected: bytes
+    found: bytes | None
+
+
+class ReactionFailed(StoreError):
+    """The handler of a reactor failed for good, ``attempts`` times; what it raised last is the cause of this exception.
+
+    The cursor ``name`` stands before the event, ``sequence`` and ``event_id``.
+    """
+
+    code = "reaction_failed"
+    _attributes: ClassVar[tuple[str, ...]] = ("name", "sequence", "event_id", "attempts")
+    name: str | None
+    sequence: int
+    event_id: UUID
+    attempts: int
 
 
 class MarkTimeout(StoreError, TimeoutError):

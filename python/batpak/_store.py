@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from batpak import _batpak, _fork, _payloads
 from batpak._aggregate import Aggregating
 from batpak._attesting import Attesting
+from batpak._consuming import Consuming
 from batpak._errors import InvalidInput
 from batpak._filters import number
 from batpak._gates import Gating
@@ -86,7 +87,7 @@ def _signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class Store(TypedReading, Observing, Aggregating, Attesting):
+class Store(Consuming, TypedReading, Observing, Aggregating, Attesting):
     """One open journal: one directory, one writer. Use it as a context manager.
 
     Any number of threads may use one store at the same time. Waiting for the disk or for another writer happens
