@@ -9,7 +9,15 @@ from uuid import UUID
 
 from batpak import _batpak
 from batpak._cursor_query import query_hash
-from batpak._errors import CursorDamaged, EventNotFound, InvalidEncoding, JournalDamaged, UnsupportedFormat
+from batpak._errors import (
+    CursorDamaged,
+    EventNotFound,
+    InvalidEncoding,
+    InvalidInput,
+    JournalDamaged,
+    UnsupportedFormat,
+)
+from batpak._filters import SEQUENCE_MAX
 from batpak._reports import Report
 
 if TYPE_CHECKING:
@@ -107,14 +115,21 @@ def _read(core: _batpak.CoreStore, name: str, content: bytes) -> CursorPosition:
     version = fields.get("version")
     if type(version) is int and version > VERSION:
         message = f"cursor {name!r} was written by a newer version of this software; use that one"
-        raise UnsupportedFormat(message, file=f"cursors: {name}", version=version)
+        raise UnsupportedFormat(message, file=ROOM, version=version)
     sequence, event_hash, query = fields.get("sequence"), fields.get("event_hash"), fields.get("query")
     at_the_beginning = "sequence" in fields and sequence is None and event_hash is None
-    somewhere = type(sequence) is int and sequence >= 0 and type(event_hash) is bytes and len(event_hash) == HASH_BYTES
+    somewhere = (
+        type(sequence) is int
+        and 0 <= sequence < SEQUENCE_MAX
+        and type(event_hash) is bytes
+        and len(event_hash) == HASH_BYTES
+    )
     whole = (
-        version == VERSION
+        type(version) is int
+        and version == VERSION
         and isinstance(query, dict)
-        and fields.get("query_hash") == query_hash(query)
+        and fields.get("query_hash") == _hash_of(query)
+        and isinstance(fields.get("journal_id"), UUID)
         and (at_the_beginning or somewhere)
         and isinstance(fields.get("committed_at"), datetime)
     )
@@ -122,7 +137,7 @@ def _read(core: _batpak.CoreStore, name: str, content: bytes) -> CursorPosition:
         raise CursorDamaged(_refusal(name, "its fields are not those of a position"), name=name)
     if fields.get("name") != name:
         raise CursorDamaged(_refusal(name, "its file is that of another cursor"), name=name)
-    if fields.get("journal_id") not in _lineages(core, fields.get("journal_id")):
+    if fields["journal_id"] not in _lineages(core, fields["journal_id"]):
         raise CursorDamaged(_refusal(name, "its file is of another journal"), name=name)
     return CursorPosition(
         name,
@@ -134,7 +149,15 @@ def _read(core: _batpak.CoreStore, name: str, content: bytes) -> CursorPosition:
     )
 
 
-def _lineages(core: _batpak.CoreStore, wanted: object) -> set[UUID]:
+def _hash_of(query: Mapping[str, Any]) -> bytes | None:
+    """The hash of a description that is none of ours, or None if it holds what none of ours does."""
+    try:
+        return query_hash(query)
+    except InvalidInput:
+        return None
+
+
+def _lineages(core: _batpak.CoreStore, wanted: UUID) -> set[UUID]:
     """The ids that events of this journal carry; only the present one if that is what is wanted."""
     if core.journal_id == wanted:
         return {core.journal_id}

@@ -49,7 +49,7 @@ def described(filters: CursorFilters) -> dict[str, Any]:
         elif isinstance(link, bytes):
             plain[name] = UUID(bytes=bytes(link))
     given = pairs(filters.get("metadata"))
-    if given is not None:
+    if given:
         plain["metadata"] = {str.__str__(key): str.__str__(value) for key, value in given}
     if filters.get("system"):
         plain["system"] = True
@@ -75,4 +75,4 @@ def _shown(query: Mapping[str, Any], name: str) -> str:
     if name not in query:
         return "any" if name != "system" else "False"
     value = query[name]
-    return f"{str(value) if isinstance(value, UUID) else value!r:.100}"
+    return str(value) if isinstance(value, UUID) else f"{value!r:.100}"

@@ -199,7 +199,7 @@ class Reactor:
         import logging
 
         logging.getLogger("batpak").warning(
-            "%s: the handler of cursor %r answered event %d otherwise than before; the answer of then, event %s, stands",
+            "%s: the handler of cursor %r answers event %d otherwise than before; the answer of then, event %s, stands",
             self._store._core.name,
             self._cursor.name,
             event.sequence,
