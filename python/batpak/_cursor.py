@@ -106,8 +106,12 @@ class Cursor:
         return self
 
     def __next__(self) -> Event:
-        with self._alone():
+        # As `_alone` does, without a generator for each event.
+        self._take_turn()
+        try:
             event = self._take(self._timeout)
+        finally:
+            self._end_turn()
         if event is None:
             raise StopIteration
         return event
@@ -277,19 +281,27 @@ class Cursor:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
+        self._take_turn()
+        try:
+            yield
+        finally:
+            self._end_turn()
+
+    def _take_turn(self) -> None:
         """Never waits for another thread: it would get a part of the events, and commit those of the other."""
         core = self._store._core
         if core.closed or core.forked:
             core.refresh()
         if not self._busy.acquire(blocking=False):
             raise InvalidInput(f"cursor {self._name!r} is being used by another thread; give each thread its own")
-        try:
+        if self._closed:
+            self._end_turn()
             self._require_open()
-            yield
-        finally:
-            self._busy.release()
-            if self._closed:
-                names_of(core).give_back(self._name, self)
+
+    def _end_turn(self) -> None:
+        self._busy.release()
+        if self._closed:
+            names_of(self._store._core).give_back(self._name, self)
 
     def _require_open(self) -> None:
         if self._closed:
