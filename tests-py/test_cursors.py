@@ -488,6 +488,51 @@ def test_an_event_that_cannot_be_read_is_not_passed_over(path: Path) -> None:
         assert given(cursor) == [0, 1, 2]
 
 
+def test_after_a_failure_it_looks_anew(store: Store) -> None:
+    """An iterator that raised may have ended; what it did not give is not passed over."""
+    fill(store, 0, 1, 2)
+    cursor = store.cursor("c")
+    assert next(cursor).payload == 0
+
+    def failing() -> Any:
+        raise OSError("once")
+        yield
+
+    cursor._events = failing()
+    with pytest.raises(OSError, match="once"):
+        next(cursor)
+    assert given(cursor) == [1, 2]
+
+
+def test_a_batch_that_fails_is_given_again_as_a_whole(path: Path) -> None:
+    with Store.open(path, segment_bytes=4096) as store:
+        fill(store, *range(200))
+        store.sync()
+        last = store.get(200)
+        log = max((path / "segments").glob("*.log"))
+        data = log.read_bytes()
+        at = data.index(last.salt)
+        cursor = store.cursor("c")
+        assert given(cursor.batch(2)) == [0, 1]
+        log.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        with pytest.raises(batpak.JournalDamaged):
+            cursor.batch(1000)
+        cursor.commit()
+        assert cursor.position == 2
+        log.write_bytes(data)
+        assert given(cursor.batch(1000)) == list(range(2, 200))
+
+
+def test_what_was_written_while_it_looked_is_given_once(store: Store) -> None:
+    fill(store, 0, 1)
+    cursor = store.cursor("c")
+    assert given(cursor) == [0, 1]
+    # As if all of it had been written between two looks at how much there is.
+    cursor._visible = 0
+    fill(store, 2)
+    assert given(cursor) == [2]
+
+
 def test_a_forked_child_is_refused(store: Store) -> None:
     fill(store, 1, 2)
     cursor = store.cursor("c")

@@ -281,6 +281,19 @@ def test_how_often_it_commits(store: Store, every: int, expected: list[int | Non
     assert store.cursors()[0].sequence == 5
 
 
+def test_it_commits_before_it_pauses(store: Store) -> None:
+    fill(store, 0, 1)
+    seen: list[int | None] = []
+
+    def handler(event: Event, reaction: PendingReaction) -> None:
+        seen.append(store.cursors()[0].sequence)
+        if event.payload == 1 and len(seen) == 2:
+            raise LookupError("not yet")
+
+    assert store.react(handler, "c", scope="shop", commit_every=100, backoff_s=0).retried == 1
+    assert seen == [None, None, 1]
+
+
 def test_it_commits_before_it_waits(store: Store) -> None:
     fill(store, 1)
     stop = threading.Event()
@@ -387,17 +400,20 @@ def test_a_store_that_the_handler_closes(path: Path) -> None:
 
 def test_a_full_disk_is_not_skipped() -> None:
     faults = Faults()
+    handled: list[int] = []
     with open_store(faults=faults) as store:
         fill(store, 0, 1)
         store.sync()
 
         def handler(event: Event, reaction: PendingReaction) -> None:
+            handled.append(event.payload)
             reaction.add(BILLS, bytes(100_000 * event.payload), kind=ANSWER)
             if event.payload:
                 faults.limit_space(50_000)
 
         with pytest.raises(batpak.StorageFull):
             store.react(handler, "c", scope="shop", on_failure="skip", retries=5)
+        assert handled == [0, 1]
         faults.heal()
         assert store.cursors()[0].sequence == 1
         report = store.react(bill, "c", scope="shop")

@@ -31,9 +31,15 @@ def feed():
     while True:
         number = len(store)
         store.append(Coordinate(f"order:{number % 5}", "shop"), number, kind=Kind(0xF, 1))
-        time.sleep(0.001)
+        time.sleep(0.003)
+
+begun = False
 
 def handler(event, reaction):
+    global begun
+    if not begun:
+        begun = True
+        print("handling", flush=True)
     # Otherwise every time: what a run did that did not live to remember it stands all the same.
     for part in range(1 + event.payload % 3):
         reaction.add(Coordinate("bill:1", "bills"), [event.payload, part, time.time_ns()], kind=Kind(0xF, 2))
@@ -47,14 +53,17 @@ store.react(handler, "billing", scope="shop", commit_every=every, timeout=None)
 def test_every_event_has_one_answer(path: Path, every: int, durability: str) -> None:
     chance = random.Random(every)
     handled = 0
-    for _ in range(KILLS):
+    for number in range(KILLS):
         # What a killed worker left may be told of in a warning.
         command = [sys.executable, "-c", WORKER, str(path), str(every), durability]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
             try:
                 assert child.stdout is not None
                 assert child.stdout.readline() == b"opening\n"
-                time.sleep(chance.choice([chance.uniform(0, 0.05), chance.uniform(0.05, 0.4)]))
+                # However slow the machine is, every other one comes to work.
+                if number % 2:
+                    assert child.stdout.readline() == b"handling\n"
+                time.sleep(chance.uniform(0, 0.2))
             finally:
                 alive = child.poll() is None
                 child.kill()
@@ -78,10 +87,11 @@ def test_every_event_has_one_answer(path: Path, every: int, durability: str) -> 
             ],
             "billing",
             scope="shop",
+            commit_every=100,
         )
         assert report.position == max(event.sequence for event in store.query(kind=KIND))
         expected = [(event.event_id, part) for event in store.query(kind=KIND) for part in range(1 + event.payload % 3)]
         found = [(event.causation_id, event.payload[1]) for event in store.query(kind=ANSWER)]
         assert sorted(found, key=str) == sorted(expected, key=str)
-        assert len(expected) > 20
+        assert len(expected) >= KILLS / 2
         assert store.verify().ok

@@ -42,7 +42,8 @@ class CursorNames:
 
     def _refuse_taken(self, name: str) -> None:
         if name in self._cursors:
-            raise CursorInUse(f"cursor {name!r} is open already; close it first, or give this one a name", name=name)
+            message = f"cursor {name!r} is open already; close it first, or use each in a with block of its own"
+            raise CursorInUse(message, name=name)
 
 
 _names: WeakKeyDictionary[_batpak.CoreStore, CursorNames] = WeakKeyDictionary()
