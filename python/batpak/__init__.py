@@ -18,12 +18,12 @@ from batpak._errors import (
     BatpakError,
     CheckpointMismatch,
     Conflict,
-    DefinitionChanged,
     CursorDamaged,
     CursorDisplaced,
     CursorError,
     CursorInUse,
     CursorMismatch,
+    DefinitionChanged,
     DuplicateKind,
     DuplicateUpcaster,
     EventNotFound,
@@ -87,8 +87,8 @@ from batpak._pending_reaction import PendingReaction
 from batpak._proofs import Checkpoint, ConsistencyProof, InclusionProof, NoteSignature
 from batpak._proposal import Proposal, Proposed
 from batpak._reaction import Reaction
-from batpak._read_walk import ReadWalkReport
 from batpak._reactor import ReactReport
+from batpak._read_walk import ReadWalkReport
 from batpak._receipt import AppendReceipt, Hlc
 from batpak._reports import OpenReport, StoreStats
 from batpak._resources import ResourceReport
@@ -116,7 +116,6 @@ __all__ = [
     "Conflict",
     "ConsistencyProof",
     "Coordinate",
-    "DefinitionChanged",
     "Cursor",
     "CursorDamaged",
     "CursorDisplaced",
@@ -124,6 +123,7 @@ __all__ = [
     "CursorInUse",
     "CursorMismatch",
     "CursorPosition",
+    "DefinitionChanged",
     "DenialReceipt",
     "Deny",
     "Draft",
@@ -182,8 +182,8 @@ __all__ = [
     "PublicKey",
     "ReactReport",
     "Reaction",
-    "ReadWalkReport",
     "ReactionFailed",
+    "ReadWalkReport",
     "Receipts",
     "Registry",
     "ResourceReport",
