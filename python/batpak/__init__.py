@@ -14,6 +14,7 @@ from batpak._causation import CausationTree
 from batpak._chain_walk import ChainWalkReport
 from batpak._cursor import Cursor
 from batpak._cursor_position import CursorPosition
+from batpak._determinism import DeterminismFinding, DeterminismReport, check_determinism
 from batpak._errors import (
     BatpakError,
     CheckpointMismatch,
@@ -84,6 +85,9 @@ from batpak._keys import ExternalSigner, JournalKey, PublicKey, SigningKey
 from batpak._lineage import Lineage, accept_restore, fork
 from batpak._outbox import Outbox
 from batpak._pending_reaction import PendingReaction
+from batpak._projected import Projected
+from batpak._projection import Projection, on
+from batpak._projection_run import Attestation, ProjectionRun, RunVerification, verify_run
 from batpak._proofs import Checkpoint, ConsistencyProof, InclusionProof, NoteSignature
 from batpak._proposal import Proposal, Proposed
 from batpak._reaction import Reaction
@@ -97,6 +101,7 @@ from batpak._store import Store
 from batpak._subscription import Subscription
 from batpak._verification import Axes, Finding, Verification
 from batpak._verify import verify, verify_receipt
+from batpak._view import View
 
 __version__ = "0.1.0"
 
@@ -126,6 +131,8 @@ __all__ = [
     "DefinitionChanged",
     "DenialReceipt",
     "Deny",
+    "DeterminismFinding",
+    "DeterminismReport",
     "Draft",
     "DuplicateKind",
     "DuplicateUpcaster",
@@ -177,6 +184,9 @@ __all__ = [
     "Outbox",
     "PayloadMismatch",
     "PendingReaction",
+    "Projected",
+    "Projection",
+    "ProjectionRun",
     "Proposal",
     "Proposed",
     "PublicKey",
@@ -188,6 +198,7 @@ __all__ = [
     "Registry",
     "ResourceReport",
     "RollbackDetected",
+    "RunVerification",
     "SchemaError",
     "SignerFailed",
     "SigningKey",
@@ -212,12 +223,16 @@ __all__ = [
     "UpcasterMissing",
     "Verdict",
     "Verification",
+    "View",
     "WrongKey",
     "accept_restore",
+    "check_determinism",
     "event",
     "fork",
     "upcast",
+    "on",
     "verify",
     "verify_evidence",
     "verify_receipt",
+    "verify_run",
 ]

@@ -62,15 +62,16 @@ class Mark:
 class Frontier(Report):
     """How far events have come; each mark names the last event that reached it, or is None if none did.
 
-    Always accepted >= written >= durable and accepted >= visible. No mark ever goes back, but in a reader whose
-    journal was rewound by recovery (``JournalRewound``).
+    Always accepted >= written >= durable and accepted >= visible >= applied. No mark ever goes back, but in a reader
+    whose journal was rewound by recovery (``JournalRewound``), and ``applied`` when a view is added.
 
     Attributes:
         accepted: it has its place in the order. A store stamps and writes an event in one step, so this is ``written``.
         written: the operating system has it: the end of the process, however sudden, does not lose it.
         durable: it is synced: a power cut does not lose it.
         visible: readers of this store see it.
-        applied: a projection has taken it in; None as long as the store keeps none.
+        applied: every view of this store (``Store.materialise``) that somebody holds has looked at it; None if there is
+            no view, or one that was not read yet.
     """
 
     accepted: Mark | None

@@ -1,8 +1,9 @@
-"""The reading half of a store: one event, many, those to come, and a state made of them."""
+"""The reading half of a store: one event, many, and those to come."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar, cast, overload
+from typing import TYPE_CHECKING
 
 from batpak import _batpak
 from batpak._causation import causation_tree
@@ -11,7 +12,7 @@ from batpak._follow import Follow
 from batpak._typed import payload_as, registered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
     from uuid import UUID
 

@@ -20,6 +20,9 @@ from batpak._observing import Observing
 from batpak._reports import OpenReport, StoreStats
 from batpak._schema import Registry, default_registry
 from batpak._typed_reading import TypedReading
+from batpak._projecting import Projecting
+from batpak._proving import Proving
+from batpak._views import Views
 
 if TYPE_CHECKING:
     import os
@@ -87,7 +90,7 @@ def _signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class Store(Consuming, TypedReading, Observing, Aggregating, Attesting):
+class Store(Projecting, Consuming, TypedReading, Observing, Aggregating, Attesting):
     """One open journal: one directory, one writer. Use it as a context manager.
 
     Any number of threads may use one store at the same time. Waiting for the disk or for another writer happens
@@ -101,7 +104,7 @@ class Store(Consuming, TypedReading, Observing, Aggregating, Attesting):
     {'paid': True}
     """
 
-    __slots__ = ("__weakref__", "_path")
+    __slots__ = ("__weakref__", "_path", "_views")
 
     def __init__(
         self, core: _batpak.CoreStore, path: Path, registry: Registry = default_registry, gating: Gating | None = None
@@ -111,6 +114,7 @@ class Store(Consuming, TypedReading, Observing, Aggregating, Attesting):
         self._path = path
         self._registry = registry
         self._gating = Gating() if gating is None else gating
+        self._views = Views()
 
     @classmethod
     def open(

@@ -1,0 +1,176 @@
+"""Going through events and making states of them: as little as possible for each event."""
+
+from __future__ import annotations
+
+import heapq
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from batpak._errors import InvalidInput, JournalRewound
+from batpak._projection import Projection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from batpak._batpak import Event, Events
+    from batpak._proving import Proving
+    from batpak._selection import Selection
+
+    Taking = Callable[[Any, Event], Any]
+    Step = tuple[int, "Told", Event]
+
+State = TypeVar("State")
+Told = TypeVar("Told")
+
+MERGED_MAX: Final = 8
+"""As many kinds are looked up each for itself; with more, every event is looked at."""
+
+
+def noted(error: Exception, event: Event) -> None:
+    """Have an exception say at which event it was raised."""
+    error.add_note(f"while folding event {event.sequence} ({event.event_id})")
+
+
+def forgotten(handler: str, event: Event) -> InvalidInput:
+    """What is raised for None in place of a state."""
+    return InvalidInput(
+        f"{handler} returned None for event {event.sequence}: return the next state; if None is a state, begin with "
+        "it, or write it as in batpak.Projection[int | None]"
+    )
+
+
+def look(store: Proving) -> None:
+    """Have a reader see what was written since. Who keeps a state asks ``_rewinds`` whether it still stands."""
+    with suppress(JournalRewound):
+        store.refresh()
+
+
+def last_visible(store: Proving) -> int:
+    """The sequence of the last event that readers see; -1 if they see none."""
+    visible = store._core.marks()[3]
+    return -1 if visible is None else visible[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The events that are wanted behind one sequence and up to another; -1 is before the first."""
+
+    selection: Selection
+    until: int
+    after: int | None = None
+
+    def chosen(self, store: Proving, kind: int | None = None) -> Events:
+        """These events, or those of one kind; it must be one that is wanted."""
+        wanted: Selection = {**self.selection}
+        own = wanted.get("after")
+        wanted["after"] = own if self.after is None else self.after if own is None else max(own, self.after)
+        if kind is not None:
+            wanted["kind"] = kind
+        return store.query(**wanted, until=self.until)
+
+
+def fold_callable(fold: Callable[[State, Event], State], state: State, events: Iterable[Event]) -> State:
+    """The state after these events; what ``fold`` raises names the event."""
+    optional = state is None
+    for event in events:
+        try:
+            following = fold(state, event)
+        except Exception as error:
+            noted(error, event)
+            raise
+        if following is None and not optional:
+            raise forgotten(getattr(fold, "__qualname__", "the fold"), event)
+        state = following
+    return state
+
+
+class Plan:
+    """Which method of a projection takes which kind of event."""
+
+    __slots__ = ("handlers", "optional", "other", "projection")
+
+    def __init__(self, projection: Projection[Any]) -> None:
+        """Bind the methods once."""
+        self.projection = projection
+        self.handlers: dict[int, Taking] = {
+            code: getattr(projection, name) for code, name in type(projection)._handlers.items()
+        }
+        overridden = type(projection).otherwise is not Projection.otherwise
+        self.other: Taking | None = projection.otherwise if overridden else None
+        self.optional = type(projection)._optional
+
+    def steps(self, store: Proving, stretch: Stretch) -> Iterator[Step[Taking]]:
+        """The events that are folded with what takes each, in commit order."""
+        return steps(store, stretch, self.handlers, self.other)
+
+    def fold(self, state: Any, some: Iterable[Step[Taking]]) -> tuple[Any, int, Event | None]:
+        """The state after these events, how many there were, and the last of them."""
+        optional = self.optional or state is None
+        event: Event | None = None
+        count = 0
+        for _, handler, event in some:
+            try:
+                following = handler(state, event)
+            except Exception as error:
+                noted(error, event)
+                raise
+            if following is None and not optional:
+                raise forgotten(name_of(self.projection, handler), event)
+            state = following
+            count += 1
+        return state, count, event
+
+
+def name_of(projection: Projection[Any], handler: Taking) -> str:
+    """What people call a handler."""
+    return f"{type(projection).__qualname__}.{getattr(handler, '__name__', 'handler')}"
+
+
+def steps(store: Proving, stretch: Stretch, told: Mapping[int, Told], other: Told | None) -> Iterator[Step[Told]]:
+    """The events of the kinds in ``told``, or of any if there is something ``other`` for the rest, in commit order."""
+    if stretch.until < 0:
+        return iter(())
+    kind, category = stretch.selection.get("kind"), stretch.selection.get("category")
+    codes = [code for code in told if (kind is None or code == kind) and (category is None or code >> 12 == category)]
+    if other is None and len(codes) <= MERGED_MAX:
+        streams = [_with(told[code], stretch.chosen(store, code)) for code in sorted(codes)]
+        # Sequences differ, so nothing behind them is ever compared.
+        return streams[0] if len(streams) == 1 else heapq.merge(*streams)
+    return _sorted_out(told, other, stretch.chosen(store))
+
+
+def _with(told: Told, events: Events) -> Iterator[Step[Told]]:
+    return ((event.sequence, told, event) for event in events)
+
+
+def _sorted_out(told: Mapping[int, Told], other: Told | None, events: Events) -> Iterator[Step[Told]]:
+    get = told.get
+    return ((event.sequence, taken, event) for event in events if (taken := get(event.kind.code, other)) is not None)
+
+
+def fold_all(store: Proving, projections: Sequence[Projection[Any]], stretch: Stretch) -> list[Any]:
+    """The states of several projections, each event read once."""
+    plans = [Plan(projection) for projection in projections]
+    states = [plan.projection.initial() for plan in plans]
+    optional = [plan.optional or state is None for plan, state in zip(plans, states, strict=True)]
+    told: dict[int, list[tuple[int, Taking]]] = {
+        code: [
+            (place, taking)
+            for place, plan in enumerate(plans)
+            if (taking := plan.handlers.get(code, plan.other)) is not None
+        ]
+        for code in {code for plan in plans for code in plan.handlers}
+    }
+    others = [(place, plan.other) for place, plan in enumerate(plans) if plan.other is not None]
+    for _, takers, event in steps(store, stretch, told, others or None):
+        for place, taking in takers:
+            try:
+                following = taking(states[place], event)
+            except Exception as error:
+                noted(error, event)
+                raise
+            if following is None and not optional[place]:
+                raise forgotten(name_of(plans[place].projection, taking), event)
+            states[place] = following
+    return states

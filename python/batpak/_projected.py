@@ -1,0 +1,54 @@
+"""What a materialised projection gives: the state, and how far and how fresh it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from batpak._reports import Report
+
+if TYPE_CHECKING:
+    from batpak._frontier import Mark
+    from batpak._receipt import Hlc
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True, slots=True)
+class Projected(Report, Generic[State]):
+    """A state, with what it was made of.
+
+    Attributes:
+        state: the state. Everybody who reads before the next change is given the same object: leave it as it is. What
+            becomes of it changes nothing in the view.
+        watermark: the last event of the journal that was looked at, whatever its kind; None if there was none.
+        events: events that handlers took, from the first one of the journal on.
+        folded_now: how many of them this call had handlers take.
+        behind: events of the journal that readers see and that were not looked at yet.
+        fresh: whether there is none.
+        age_s: seconds since the state was brought up to date in this process; None if that never happened, and the
+            state is that of a snapshot.
+        rebuilt: why the state was made anew from the first event on, in place of a kept one; None if a snapshot was
+            gone on from.
+        state_hash: hash of the state's canonical bytes, 32 bytes.
+    """
+
+    state: State
+    watermark: Mark | None
+    events: int
+    folded_now: int
+    behind: int
+    fresh: bool
+    age_s: float | None
+    rebuilt: str | None
+    state_hash: bytes
+
+    @property
+    def sequence(self) -> int | None:
+        """The sequence of the watermark."""
+        return None if self.watermark is None else self.watermark.sequence
+
+    @property
+    def hlc(self) -> Hlc | None:
+        """The hybrid logical clock of the watermark."""
+        return None if self.watermark is None else self.watermark.hlc
