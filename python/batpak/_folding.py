@@ -80,7 +80,7 @@ def fold_callable(fold: Callable[[State, Event], State], state: State, events: I
             noted(error, event)
             raise
         if following is None and not optional:
-            raise forgotten(getattr(fold, "__qualname__", "the fold"), event)
+            raise forgotten("the fold", event)
         state = following
     return state
 

@@ -160,7 +160,7 @@ def unsteady_names(cls: type) -> list[tuple[str, str]]:
 def _unsteady(code: types.CodeType, names: dict[str, Any]) -> Iterator[str]:
     import dis
 
-    attributes = {each for each in code.co_names if each not in names}
+    attributes = set(code.co_names)
     for step in dis.get_instructions(code):
         if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
             yield from _of_object(names.get(str(step.argval)), attributes)

@@ -99,7 +99,9 @@ def load(store: Proving, identity: Identity) -> Snapshot:
         StoreClosed, ForkedStore: this store cannot be used.
     """
     content = _checked(_content(store, identity))
-    if content["projection"] != identity.name or content["filters"] != identity.filters:
+    if content["projection"] != identity.name:
+        raise Unusable("another projection")
+    if content["filters"] != identity.filters:
         raise Unusable("other filters")
     if content["version"] != identity.version:
         raise Unusable(f"version changed from {content['version']} to {identity.version}")

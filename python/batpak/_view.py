@@ -234,8 +234,7 @@ class View(Generic[State]):
             StorePoisoned, StorageError: the events cannot be synced or the file not be written.
             Whatever ``read`` raises.
         """
-        if self._store._core.read_only:
-            raise StoreReadOnly("this store was opened with read_only=True; only the writer keeps snapshots")
+        self._refuse_reader("keeps snapshots")
         held = self._held or self._caught_up()[0]
         with self._alone():
             held = self._held or held
@@ -302,6 +301,7 @@ class View(Generic[State]):
         """
         from batpak._projection_run import attested
 
+        self._refuse_reader("signs")
         return attested(self._store, self.run_report())
 
     def __repr__(self) -> str:
@@ -315,6 +315,10 @@ class View(Generic[State]):
         raise TypeError("a View is not pickled; materialise the projection where the store is open")
 
     # Making the state
+
+    def _refuse_reader(self, does: str) -> None:
+        if self._store._core.read_only:
+            raise StoreReadOnly(f"this store was opened with read_only=True; only the writer {does}")
 
     def _visible(self) -> Mark | None:
         visible = self._store._core.marks()[3]
