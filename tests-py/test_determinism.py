@@ -7,6 +7,7 @@ import logging
 import random
 import time
 import uuid
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -178,6 +179,7 @@ import batpak
 class Counted(batpak.Projection[int]):
     name = "counted"
     RATE = 3
+    SETS = ({"x": {"one", "two", "three"}}, [(1.5, None)])
     def initial(self):
         return 0
     @batpak.on(0xF001)
@@ -203,7 +205,7 @@ def test_a_digest_is_of_what_the_code_does() -> None:
     assert digest(DEFINITION) == digest(
         DEFINITION.replace("        return state", "\n        # Why.\n\n        return state")
     )
-    changes = [("RATE = 3", "RATE = 4"), ("by=2", "by=3"), ("by=1", "by=5"), ('"d"}', '"e"}'), ("number * by", "number + by"),
+    changes = [("RATE = 3", "RATE = 4"), ('"three"', '"four"'), ("1.5", "2.5"), ("by=2", "by=3"), ("by=1", "by=5"), ('"d"}', '"e"}'), ("number * by", "number + by"),
                ("TypeError", "ValueError"), ("0xF001", "0xF002"), ("len(names)", "sum(names)"), ("return 0\n    @", "return 1\n    @")]  # fmt: skip
     digests = {digest(DEFINITION.replace(old, new)) for old, new in changes}
     assert len(digests | {digest(DEFINITION)}) == len(changes) + 1
@@ -216,6 +218,20 @@ def test_a_digest_is_the_same_in_every_process() -> None:
 
 def test_a_digest_is_of_what_the_instance_was_given() -> None:
     assert code_digest(Accounts("a")) == code_digest(Accounts("a")) != code_digest(Accounts("b"))
+
+    @dataclass(slots=True)
+    class Slotted(Projection[int]):
+        name = "slotted"
+        rate: int
+
+        def initial(self) -> int:
+            return self.rate
+
+        @batpak.on(0xF001)
+        def take(self, state: int, event: Event) -> int:
+            return state
+
+    assert code_digest(Slotted(1)) == code_digest(Slotted(1)) != code_digest(Slotted(2))
     logged, refused = Accounts(), Accounts()
     logged._log = logging.getLogger("x")  # type: ignore[attr-defined]
     assert code_digest(logged) == code_digest(Accounts())

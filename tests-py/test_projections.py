@@ -369,6 +369,16 @@ def test_other_definitions_that_cannot_work() -> None:
         batpak.on(70_000)
     with pytest.raises(TypeError):
         batpak.on(0xF001)(int)
+
+    async def waits(self: Any, state: int, event: Event) -> int:
+        return state
+
+    def yields(self: Any, state: int, event: Event) -> Any:
+        yield state
+
+    for handler in (waits, yields):
+        with pytest.raises(TypeError, match="no async function and no generator"):
+            batpak.on(0xF001)(handler)
     with pytest.raises(InvalidInput, match="no name of its own"):
         type("Inherits", (Total,), {})
     with pytest.raises(InvalidInput, match="no method"):

@@ -71,6 +71,7 @@ def test_a_read_folds_what_is_new(store: Store) -> None:
     assert repr(view) == "<View of 'total' up to event 4>"
     assert pickle.loads(pickle.dumps(second)) == second
     assert second.to_dict()["state"] == 3
+    assert "<td style='text-align:left'>3</td>" in second._repr_html_()
     with pytest.raises(TypeError, match="not pickled"):
         pickle.dumps(view)
 
@@ -238,7 +239,7 @@ def test_changes(store: Store) -> None:
     assert next(changes).state == 1
     add(store, 2, 3)
     assert next(changes).state == 6
-    changes.close()  # type: ignore[attr-defined]
+    changes.close()
     assert [each.state for each in view.changes(timeout=0)] == [6]
     with pytest.raises(InvalidInput):
         view.changes(timeout=-1)

@@ -66,8 +66,7 @@ def replayed_elsewhere(store: Proving, projection: Projection[Any], stretch: Str
     if done.returncode != 0:
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
         return Outcome(skipped=f"the other process ended with status {done.returncode}: {''.join(last):.300}")
-    answer = decode_value(done.stdout)
-    return Outcome(**answer)
+    return Outcome(**decode_value(done.stdout))
 
 
 def _path(store: Proving) -> os.PathLike[str]:
@@ -93,8 +92,11 @@ def _obstacle(store: Proving, projection: Projection[Any]) -> str | None:
 
 def main() -> None:
     """What the other process does: a job comes in on standard input, and the outcome goes out."""
-    answer = encode_value(_answer(decode_value(sys.stdin.buffer.read())), allow_nonfinite=True)
-    sys.stdout.buffer.write(answer)
+    out = sys.stdout.buffer
+    # What is imported may print.
+    sys.stdout = sys.stderr
+    out.write(encode_value(_answer(decode_value(sys.stdin.buffer.read())), allow_nonfinite=True))
+    out.flush()
 
 
 def _answer(job: dict[str, Any]) -> dict[str, object]:

@@ -43,6 +43,12 @@ class Projected(Report, Generic[State]):
     rebuilt: str | None
     state_hash: bytes
 
+    def _repr_html_(self) -> str:
+        from batpak._html import table
+
+        shown = {name: getattr(self, name) for name in self.__slots__}
+        return table(type(self).__name__, {**shown, "state": f"{self.state!r:.500}"})
+
     @property
     def sequence(self) -> int | None:
         """The sequence of the watermark."""

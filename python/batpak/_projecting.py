@@ -146,7 +146,8 @@ class Projecting(Proving):
 
         Args:
             projection: an instance or a class.
-            snapshot_every: keep a snapshot by itself after so many folded events, 1 to 2**64 - 1; None keeps one only
+            snapshot_every: keep a snapshot by itself after so many folded events, or a quarter of all if that is more,
+                so that keeping a growing state stays in proportion; 1 to 2**64 - 1. None keeps one only
                 when ``save`` is called, and at the end of a ``with`` block. A read-only store keeps none.
             filters: as for ``project``.
 
@@ -161,6 +162,8 @@ class Projecting(Proving):
         every = number(snapshot_every, "snapshot_every")
         if every == 0:
             raise InvalidInput("snapshot_every is 0; it must be 1 or more, or None")
+        # Says so if the store is closed.
+        self._core.events()
         chosen_view: View[State] = View(self, instance_of(projection), selected(filters), every)
         self._views.add(chosen_view)
         return chosen_view

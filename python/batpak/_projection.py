@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import types
 import typing
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Union, get_args, get_origin
@@ -34,7 +35,8 @@ def on(*kinds: type | Kind | int) -> Callable[[Handler], Handler]:
 
     Raises:
         InvalidInput: none is given.
-        TypeError, InvalidKind: one is no kind. That a class is registered is checked when the projection is made.
+        TypeError: one is no kind, or the method is async or a generator.
+        InvalidKind: one is out of range. That a class is registered is checked when the projection is made.
 
     >>> class Paid(batpak.Projection[int]):
     ...     name = "paid"
@@ -53,6 +55,9 @@ def on(*kinds: type | Kind | int) -> Callable[[Handler], Handler]:
     def mark(handler: Handler) -> Handler:
         if not callable(handler) or isinstance(handler, type):
             raise TypeError("@batpak.on goes directly above a method of a batpak.Projection")
+        flags = getattr(getattr(handler, "__code__", None), "co_flags", 0)
+        if flags & (inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR):
+            raise TypeError("a handler returns the next state, so it is no async function and no generator")
         setattr(handler, _MARK, checked)
         return handler
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 PYTHON: Final = f"{sys.implementation.name} {sys.version_info.major}.{sys.version_info.minor}"
 """Bytecode has a meaning in one version only."""
 
+DEPTH_MAX: Final = 16
+"""Containers in containers are told apart so far down."""
+
 _UNSTEADY_MODULES: Final = frozenset({"time", "random", "secrets"})
 _UNSTEADY_FUNCTIONS: Final = {
     "uuid": frozenset({"uuid1", "uuid4"}),
@@ -58,7 +61,7 @@ def _members(cls: type) -> Iterator[tuple[str, Any]]:
 
 def _parameters(projection: Projection[Any]) -> dict[str, object]:
     found: dict[str, object] = {}
-    for name, value in sorted(getattr(projection, "__dict__", {}).items()):
+    for name, value in _attributes(projection):
         if name.startswith("_"):
             continue
         try:
@@ -70,6 +73,14 @@ def _parameters(projection: Projection[Any]) -> dict[str, object]:
             ) from error
         found[name] = value
     return found
+
+
+def _attributes(projection: Projection[Any]) -> Iterator[tuple[str, Any]]:
+    yield from sorted(vars(projection).items())
+    for base in type(projection).__mro__:
+        for name, member in vars(base).items():
+            if isinstance(member, types.MemberDescriptorType) and hasattr(projection, name):
+                yield name, getattr(projection, name)
 
 
 def functions_of(cls: type) -> Iterator[tuple[str, types.FunctionType]]:
@@ -91,15 +102,7 @@ def _unwrapped(value: Any) -> Iterator[types.FunctionType]:
 
 
 def _described(value: Any) -> object:
-    functions = [_described_function(function) for function in _unwrapped(value)]
-    if functions:
-        return functions
-    try:
-        encode_value(value, allow_nonfinite=True)
-    except BatpakError:
-        # A class, a logger and the like: what it is called is all that stays the same.
-        return f"{type(value).__module__}.{type(value).__qualname__}"
-    return [value]
+    return [_described_function(function) for function in _unwrapped(value)] or _constant(value)
 
 
 def _described_function(function: types.FunctionType) -> object:
@@ -132,21 +135,34 @@ def _described_code(code: types.CodeType) -> object:
     ]
 
 
-def _constant(value: object) -> object:
+def _constant(value: object, depth: int = 0) -> object:
     """A constant as a plain value that is the same in every process: sets have an order of their own in each."""
     if isinstance(value, types.CodeType | types.FunctionType):
         return ["code", _described_code(value if isinstance(value, types.CodeType) else value.__code__)]
-    if isinstance(value, tuple):
-        return ["tuple", [_constant(each) for each in value]]
-    if isinstance(value, frozenset):
-        return ["set", sorted(encode_value(_constant(each), allow_nonfinite=True) for each in value)]
     if value is Ellipsis or isinstance(value, complex):
         return ["other", repr(value)]
+    inside = _constants_inside(value, depth + 1) if depth < DEPTH_MAX else None
+    if inside is not None:
+        return [type(value).__name__, inside]
     try:
         encode_value(value, allow_nonfinite=True)
     except BatpakError:
+        # A class, a logger and the like: what it is called is all that stays the same.
         return ["object", f"{type(value).__module__}.{type(value).__qualname__}"]
     return value
+
+
+def _constants_inside(value: object, depth: int) -> list[object] | None:
+    """What a container holds; None if it is none."""
+    if isinstance(value, tuple | list):
+        return [_constant(each, depth) for each in value]
+    if isinstance(value, dict):
+        return [[_constant(key, depth), _constant(each, depth)] for key, each in value.items()]
+    if isinstance(value, frozenset | set):
+        inside: list[object] = []
+        inside.extend(sorted(encode_value(_constant(each, depth), allow_nonfinite=True) for each in value))
+        return inside
+    return None
 
 
 def unsteady_names(cls: type) -> list[tuple[str, str]]:

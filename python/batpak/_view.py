@@ -28,7 +28,7 @@ from batpak._selection import selection_digest
 from batpak._snapshot import Identity, Snapshot, Unusable, forget, load, save
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from types import TracebackType
 
     from batpak._determinism import DeterminismReport
@@ -194,7 +194,7 @@ class View(Generic[State]):
         known = since.state_hash if since is not None else held.state_hash if held is not None else None
         return self._changed(known, seconds)
 
-    def changes(self, timeout: float | None = None) -> Iterator[Projected[State]]:
+    def changes(self, timeout: float | None = None) -> Generator[Projected[State], None, None]:
         """Give the state as it is now, and again each time it is another one.
 
         Changes that come in quick succession may be given as one.
@@ -210,7 +210,7 @@ class View(Generic[State]):
         """
         seconds = seconds_of(timeout)
 
-        def states() -> Iterator[Projected[State]]:
+        def states() -> Generator[Projected[State], None, None]:
             given: Projected[State] | None = self.read()
             while given is not None:
                 yield given
@@ -288,8 +288,12 @@ class View(Generic[State]):
         """
         from batpak._projection_run import report_of
 
-        held, _ = self._caught_up()
-        return report_of(self._store, self._identity, held.watermark, held.events, held.state_hash)
+        while True:
+            held, _ = self._caught_up()
+            report = report_of(self._store, self._identity, held.watermark, held.events, held.state_hash)
+            # A reader that was rewound in between would have a root of another history.
+            if not self._rewound(held):
+                return report
 
     def attest(self) -> Attestation:
         """Have the journal's key sign ``run_report()``; without a signature if the journal has no key.
@@ -396,7 +400,7 @@ class View(Generic[State]):
                     break
                 held = done
             self._held = done
-            if self._every is not None and done.events - self._saved_events >= self._every:
+            if self._every is not None and done.events - self._saved_events >= _stage(self._every, done):
                 self._keep_if_possible(done)
             return done, folded
 
@@ -406,11 +410,11 @@ class View(Generic[State]):
         if visible is None or _sequence(held.watermark) >= visible.sequence:
             return replace(held, at=time.monotonic()), 0
         some = self._plan.steps(self._store, Stretch(self._selection, visible.sequence, _behind(held)))
-        stage = None if self._every is None else self._every - 1
         before = held.events
         step = next(some, None)
         while step is not None:
-            state, count, last = self._plan.fold(self._own(held), chain((step,), islice(some, stage)))
+            more = None if self._every is None else _stage(self._every, held) - 1
+            state, count, last = self._plan.fold(self._own(held), chain((step,), islice(some, more)))
             step = next(some, None)
             if step is None or last is None:
                 held = self._made(held, state, count, visible)
@@ -476,6 +480,11 @@ def _projected(held: Held, folded_now: int, behind: int) -> Projected[Any]:
         rebuilt=held.rebuilt,
         state_hash=held.state_hash,
     )
+
+
+def _stage(every: int, held: Held) -> int:
+    """After how many events the next snapshot is due: more for a long history, so that the cost stays in proportion."""
+    return max(every, held.events // 4)
 
 
 def _behind(held: Held) -> int | None:
