@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import logging
 import random
+import sys
 import time
 import uuid
 from dataclasses import dataclass
@@ -238,3 +240,40 @@ def test_a_digest_is_of_what_the_instance_was_given() -> None:
     refused.log = logging.getLogger("x")  # type: ignore[attr-defined]
     with pytest.raises(InvalidInput, match="underscore"):
         code_digest(refused)
+
+
+MODULE = """
+import os
+import batpak
+print("imported")
+
+class Elsewhere(batpak.Projection[int]):
+    name = "elsewhere"
+
+    def initial(self):
+        return 0
+
+    @batpak.on(0xF001)
+    def added(self, state, event):
+        if os.environ.get("PYTHONHASHSEED") == "1":
+            raise ValueError("elsewhere")
+        return state + 1
+"""
+
+
+def test_a_projection_that_fails_elsewhere(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONHASHSEED", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "a_module_of_theirs.py").write_text(MODULE)
+    projection = importlib.import_module("a_module_of_theirs").Elsewhere
+    try:
+        report = check_determinism(store, projection)
+        assert (report.ok, report.child_checked) == (True, True)
+        add(store, 1)
+        report = check_determinism(store, projection)
+        assert not report.ok
+        assert codes(report) == ["child_failed", "unsteady_name"]
+        assert report.findings[0].message == "in another process it raised ValueError: elsewhere"
+        assert "os.environ" in report.findings[1].message
+    finally:
+        del sys.modules["a_module_of_theirs"]

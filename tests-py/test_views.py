@@ -552,3 +552,58 @@ def test_a_forked_child_is_told(store: Store) -> None:
             os._exit(7)
         os._exit(1)
     assert exit_of_fork(pid) == 7
+
+
+@pytest.mark.parametrize("told", ["by the view", "by somebody else", "at the end"])
+def test_a_reader_that_is_rewound_while_it_folds(path: Path, told: str) -> None:
+    from test_rewind import cut
+
+    class Cutting(Total):
+        name = f"cutting {told}"
+
+        def added(self, state: int, event: Event) -> int:
+            if event.sequence == (600 if told == "at the end" else 10) and not done:
+                done.append(event.sequence)
+                cut(path, 50)
+                if told != "by the view":
+                    with pytest.raises(batpak.JournalRewound):
+                        store.refresh()
+            return state + int(event.payload)
+
+    done: list[int] = []
+    child_says(CRASHING, path, 600, 1)
+    with Store.open(path, read_only=True) as store:
+        projected = store.materialise(Cutting).read()
+        if told == "by the view" and projected.state == 600:
+            # Everything had been read already; the next look is what tells.
+            projected = store.materialise(Cutting).read()
+        assert (projected.state, projected.sequence, projected.events) == (49, 49, 49)
+        assert done
+        if told != "by the view":
+            assert (projected.rebuilt or "").startswith("rewound: recovery cut all but the first 50")
+
+
+def test_only_what_is_visible_is_folded(path: Path) -> None:
+    """Where only durable events are shown, a thread sees its own at once, since it waits for them, and not others'."""
+    with Store.open(path, visibility="durable", durability="manual") as store:
+        view = store.materialise(Total)
+        add(store, 1)
+        assert (store.project(Total), view.read().state) == (1, 1)
+        other = threading.Thread(target=add, args=(store, 2))
+        other.start()
+        other.join()
+        assert (view.read().state, view.applied, view.read(max_stale="any").behind) == (1, store.frontier().visible, 0)
+        assert store.project(Total) == store.project(lambda total, event: total + event.payload, initial=0) == 1
+        assert store.project_all([Total]) == [1]
+        store.wait_for("durable", 2)
+        assert (view.read().state, store.project(Total)) == (3, 3)
+
+
+def test_a_journal_in_which_nothing_is_visible_yet() -> None:
+    with open_store(visibility="durable", durability="manual") as store:
+        view = store.materialise(Total)
+        if store.frontier().visible is None:
+            assert (view.read().watermark, view.save(), store.project(Total)) == (None, None, 0)
+            with pytest.raises(InvalidInput, match="no event"):
+                view.run_report()
+        assert view.read().state == 0

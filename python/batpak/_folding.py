@@ -47,9 +47,8 @@ def look(store: Proving) -> None:
 
 
 def last_visible(store: Proving) -> int:
-    """The sequence of the last event that readers see; -1 if they see none."""
-    visible = store._core.marks()[3]
-    return -1 if visible is None else visible[0]
+    """The sequence of the last event that readers see, this thread's own included; -1 if they see none."""
+    return store._core.events() - 1
 
 
 @dataclass(frozen=True, slots=True)

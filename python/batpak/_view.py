@@ -19,7 +19,7 @@ from batpak._errors import (
     PayloadMismatch,
     StoreReadOnly,
 )
-from batpak._folding import Plan, Stretch, look
+from batpak._folding import Plan, Stretch, last_visible, look
 from batpak._frontier import Mark, seconds_of
 from batpak._projected import Projected
 from batpak._projection_code import code_digest
@@ -406,6 +406,8 @@ class View(Generic[State]):
 
     def _folded_on(self, held: Held) -> tuple[Held, int]:
         """Fold what comes behind a state, up to what readers see now; a long way is gone, and kept, in stages."""
+        # What this thread wrote itself is waited for, as in every query.
+        last_visible(self._store)
         visible = self._visible()
         if visible is None or _sequence(held.watermark) >= visible.sequence:
             return replace(held, at=time.monotonic()), 0
