@@ -109,7 +109,7 @@ def test_what_does_not_agree(store: Store) -> None:
         (changed(attestation, sequence=99, size=100), Total, "root_agrees"),
         (changed(attestation, filters={"entity": "x"}), Total, "events_agree"),
         (
-            dataclasses.replace(attestation, journal_id=batpak.Store.__dict__ and store.get(0).event_id),
+            dataclasses.replace(attestation, journal_id=store.get(0).event_id),
             Total,
             "journal_agrees",
         ),
@@ -162,7 +162,7 @@ def test_bodies_that_are_none(store: Store) -> None:
             verify_run(store, dataclasses.replace(attestation, body=each), Total)
     for arguments in ((store, body, Total), (store, attestation, 5)):
         with pytest.raises(TypeError):
-            verify_run(*arguments)  # type: ignore[arg-type]
+            verify_run(*arguments)
     with pytest.raises(TypeError):
         verify_run(store, attestation, Total, public_key=b"key")  # type: ignore[arg-type]
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import pickle
 import shutil
 import threading
 import time
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +86,7 @@ def test_stale_reads_say_so(store: Store) -> None:
     assert 0 <= fresh.age_s < 60
     add(store, 2, 3)
     for stale in ("any", 60, 60.0, timedelta(minutes=1), 10**400, float("inf")):
-        projected = view.read(max_stale=stale)  # type: ignore[arg-type]
+        projected = view.read(max_stale=stale)
         assert (projected.state, projected.behind, projected.fresh, projected.folded_now) == (1, 2, False, 0)
         assert projected.age_s is not None
         assert projected.age_s >= fresh.age_s
@@ -215,7 +217,7 @@ def test_watch(store: Store) -> None:
     view = store.materialise(Total)
     assert view.watch(0) is None
     before = view.read()
-    writing = threading.Timer(0.02, lambda: (store.append(COORD, 0, kind=0xF001), add(store, 5)))
+    writing = threading.Timer(0.02, lambda: add(store, 0, 5))
     writing.start()
     found = view.watch(30)
     writing.join()
@@ -352,7 +354,7 @@ def test_snapshots_by_themselves(store: Store) -> None:
 def test_each_choice_of_events_has_a_snapshot_of_its_own(store: Store) -> None:
     add(store, 1)
     for filters in ({}, {"entity": "order:1"}, {"entity": "x"}, {"system": True}, {"system": False}):
-        store.materialise(Total, **filters).save()  # type: ignore[arg-type]
+        store.materialise(Total, **filters).save()
     names = _batpak.names_kept(store._core, ROOM)
     assert len(names) == 4
     assert [name.partition("@")[0] for name in names] == ["total"] * 4
@@ -607,3 +609,30 @@ def test_a_journal_in_which_nothing_is_visible_yet() -> None:
             with pytest.raises(InvalidInput, match="no event"):
                 view.run_report()
         assert view.read().state == 0
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"effect": "done"}, {"effect": "short", "short_bytes": 30, "error": "ENOSPC"}], ids=str
+)
+def test_every_call_to_the_storage_fails_once(options: Any) -> None:
+    """Whatever fails: what is read is right, and what is kept is of the log that is there."""
+    for call in itertools.count(1):
+        disk, faults = MemoryDisk(), Faults()
+        with (
+            suppress(batpak.StoreError),
+            open_store(disk, faults=faults, segment_bytes=4096, durability="manual") as store,
+        ):
+            faults.arm(Fault(call, **options))
+            view = store.materialise(Total, snapshot_every=3)
+            for number in range(8):
+                add(store, number)
+                assert view.read().state == number * (number + 1) // 2
+            view.save()
+        if not faults.hits():
+            break
+        for image in (disk, disk.crash()):
+            with open_store(image) as store:
+                projected = store.materialise(Total).read()
+                assert projected.state == store.project(Total)
+                assert projected.rebuilt in (None, "none was kept")
+    assert call > 20
