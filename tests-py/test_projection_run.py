@@ -34,21 +34,29 @@ class Lying(Total):
         return state + 1
 
 
-def changed(attestation: Attestation, **fields: Any) -> Attestation:
-    return dataclasses.replace(attestation, body=encode({**decode(attestation.body), **fields}))
+def changed(attestation: Attestation, part: str | None = None, **fields: Any) -> Attestation:
+    """The attestation of a report in which these members, or those of a part, are others, as a forger would write it."""
+    members = decode(attestation.body)
+    if part is None:
+        members |= fields
+    else:
+        members[part] = {**members[part], **fields}
+    body = encode(members)
+    return dataclasses.replace(attestation, body=body, body_hash=_batpak.report_hash(body))
 
 
 def test_a_report_states_what_was_folded(store: Store) -> None:
     add(store, 1, 2)
     view = store.materialise(Total, entity="order:1")
     report = view.run_report()
-    assert (report.journal_id, report.projection, report.version) == (store.journal_id, "total", 1)
-    assert (report.filters, report.sequence, report.size, report.events) == ({"entity": "order:1"}, 2, 3, 2)
+    assert (report.journal_id, report.inputs["projection"], report.inputs["version"]) == (store.journal_id, "total", 1)
+    frontier = report.frontier
+    assert (report.filters, frontier.sequence, frontier.size, report.events) == ({"entity": "order:1"}, 2, 3, 2)
     assert (report.root, report.state_hash) == (store.root(3), view.read().state_hash)
     assert report.body_hash == _batpak.report_hash(report.body)
-    assert store.stats().durable_events >= report.size
+    assert store.stats().durable_events >= frontier.size
     assert store.materialise(Total, entity="order:1").run_report() == report
-    assert decode(report.body)["report"] == "projection run"
+    assert decode(report.body)["kind"] == "projection_run"
     add(store, 3)
     assert view.run_report().body != report.body
     assert "state_hash" in report._repr_html_()
@@ -103,11 +111,11 @@ def test_what_does_not_agree(store: Store) -> None:
         (attestation, Lying, "state_agrees"),
         (attestation, Total2, "projection_agrees"),
         (attestation, Accounts, "projection_agrees"),
-        (changed(attestation, events=3), Total, "events_agree"),
-        (changed(attestation, state_hash=bytes(32)), Total, "state_agrees"),
-        (changed(attestation, root=bytes(32)), Total, "root_agrees"),
-        (changed(attestation, sequence=99, size=100), Total, "root_agrees"),
-        (changed(attestation, filters={"entity": "x"}), Total, "events_agree"),
+        (changed(attestation, "counts", events=3), Total, "events_agree"),
+        (changed(attestation, "facts", state_hash=bytes(32)), Total, "state_agrees"),
+        (changed(attestation, "facts", root=bytes(32)), Total, "root_agrees"),
+        (changed(attestation, "frontier", sequence=99, size=100), Total, "root_agrees"),
+        (changed(attestation, "inputs", filters={"entity": "x"}), Total, "events_agree"),
         (
             dataclasses.replace(attestation, journal_id=store.get(0).event_id),
             Total,
@@ -146,17 +154,23 @@ def test_bodies_that_are_none(store: Store) -> None:
         b"\xff",
         encode([]),
         encode({}),
-        encode({**body, "report": "chain walk"}),
-        encode({**body, "format": 2}),
+        encode({**body, "kind": "chain_walk"}),
+        encode({**body, "batpak_report": 2}),
     ]
     wrong += [encode({name: value for name, value in body.items() if name != each}) for each in body]
     wrong += [encode({**body, each: None}) for each in body]
+    for part in ("frontier", "inputs", "counts", "facts"):
+        members = body[part]
+        parts = [{name: value for name, value in members.items() if name != each} for each in members]
+        parts += [{**members, each: []} for each in members] + [{**members, "more": 1}]
+        wrong += [encode({**body, part: each}) for each in parts]
     wrong += [
-        encode({**body, "size": body["size"] + 1}),
-        encode({**body, "sequence": -1, "size": 0}),
+        encode({**body, "frontier": {**body["frontier"], "size": body["frontier"]["size"] + 1}}),
+        encode({**body, "frontier": {"size": 0, "sequence": None, "event_hash": None}}),
         encode({**body, "more": 1}),
     ]
-    wrong += [encode({**body, "filters": filters}) for filters in ({"limit": 1}, {"entity": 5}, {"kind": -1})]
+    for filters in ({"limit": 1}, {"entity": 5}, {"kind": -1}):
+        wrong.append(encode({**body, "inputs": {**body["inputs"], "filters": filters}}))
     for each in wrong:
         with pytest.raises(InvalidInput):
             verify_run(store, dataclasses.replace(attestation, body=each), Total)

@@ -87,7 +87,7 @@ from batpak._outbox import Outbox
 from batpak._pending_reaction import PendingReaction
 from batpak._projected import Projected
 from batpak._projection import Projection, on
-from batpak._projection_run import Attestation, ProjectionRun, RunVerification, verify_run
+from batpak._projection_run import ProjectionRun, RunVerification, verify_run
 from batpak._proofs import Checkpoint, ConsistencyProof, InclusionProof, NoteSignature
 from batpak._proposal import Proposal, Proposed
 from batpak._reaction import Reaction
@@ -229,8 +229,8 @@ __all__ = [
     "check_determinism",
     "event",
     "fork",
-    "upcast",
     "on",
+    "upcast",
     "verify",
     "verify_evidence",
     "verify_receipt",

@@ -69,21 +69,6 @@ class Stretch:
         return store.query(**wanted, until=self.until)
 
 
-def fold_callable(fold: Callable[[State, Event], State], state: State, events: Iterable[Event]) -> State:
-    """The state after these events; what ``fold`` raises names the event."""
-    optional = state is None
-    for event in events:
-        try:
-            following = fold(state, event)
-        except Exception as error:
-            noted(error, event)
-            raise
-        if following is None and not optional:
-            raise forgotten("the fold", event)
-        state = following
-    return state
-
-
 class Plan:
     """Which method of a projection takes which kind of event."""
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from batpak import _batpak
+from batpak._attesting import Attesting
 from batpak._errors import InvalidInput
 from batpak._filters import number
-from batpak._folding import Plan, Stretch, fold_all, fold_callable, last_visible
+from batpak._folding import Plan, Stretch, fold_all, last_visible
 from batpak._projection import Projection, instance_of
-from batpak._proving import Proving
 from batpak._selection import bounded, selected
 from batpak._view import SNAPSHOT_EVERY, View
 
@@ -27,7 +28,7 @@ State = TypeVar("State")
 _NOT_GIVEN: Any = object()
 
 
-class Projecting(Proving):
+class Projecting(Attesting):
     """What ``Store`` makes of the log. Not for users."""
 
     __slots__ = ()
@@ -99,7 +100,7 @@ class Projecting(Proving):
             raise TypeError(f"fold must be a callable or a batpak.Projection, not {type(fold).__name__}")
         if initial is _NOT_GIVEN:
             raise TypeError("initial is missing: the state before the first event")
-        return initial if stretch.until < 0 else fold_callable(fold, initial, stretch.chosen(self))
+        return initial if stretch.until < 0 else _batpak.fold(stretch.chosen(self), fold, initial)
 
     def project_all(
         self,

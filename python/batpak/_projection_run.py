@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
 
-from batpak import _batpak
+from batpak._attestation import Attestation
 from batpak._determinism import replayed
-from batpak._errors import InvalidEncoding, InvalidInput
+from batpak._errors import InvalidInput, InvalidReport
+from batpak._evidence_report import EvidenceReport, frontier_over
 from batpak._folding import Stretch
 from batpak._keys import PublicKey
 from batpak._projection import instance_of
@@ -21,69 +22,52 @@ if TYPE_CHECKING:
     from batpak._frontier import Mark
     from batpak._projection import Projection
     from batpak._proving import Proving
+    from batpak._selection import Selection
     from batpak._snapshot import Identity
 
 SignatureState = Literal["valid", "invalid", "unsigned", "missing", "unknown_key", "revoked_key"]
 
-KIND: Final = "projection run"
-FORMAT: Final = 1
+_INPUTS: Final[dict[str, type]] = {
+    "projection": str,
+    "version": int,
+    "code_digest": bytes,
+    "python": str,
+    "filters": dict,
+}
+_FACTS: Final[dict[str, type]] = {"root": bytes, "state_hash": bytes}
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectionRun(Report):
-    """What a projection makes of the log up to an event.
+@dataclass(frozen=True, slots=True, eq=False, repr=False, kw_only=True)
+class ProjectionRun(EvidenceReport):
+    """What a projection makes of the log up to an event; made by ``View.run_report``.
 
-    Attributes:
-        journal_id: the journal.
-        projection: name of the projection.
-        version: its version.
-        code_digest: digest of its code, 32 bytes.
-        python: the Python version that the digest is of.
-        filters: the conditions that chose the events.
-        sequence: the last event that was looked at.
-        size: how many events the journal had up to there.
-        root: the root of its Merkle tree at that size, 32 bytes.
-        events: how many events handlers took.
-        state_hash: hash of the state's canonical bytes, 32 bytes.
-        body: all of that as canonical bytes; there is no time in it, so equal runs have equal bodies.
-        body_hash: hash of the body, 32 bytes.
+    ``inputs``: name, version and ``code_digest`` (32 bytes) of the ``projection``, the ``python`` version that the
+    digest is of, and the ``filters`` that chose the events. ``counts``: the ``events`` that handlers took. ``facts``:
+    the ``root`` of the journal's Merkle tree at the frontier, and the ``state_hash``, the hash of the state's canonical
+    bytes, 32 bytes each.
     """
 
-    journal_id: UUID
-    projection: str
-    version: int
-    code_digest: bytes
-    python: str
-    filters: dict[str, Any]
-    sequence: int
-    size: int
-    root: bytes
-    events: int
-    state_hash: bytes
-    body: bytes
-    body_hash: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Attestation(Report):
-    """The body of a report, signed by the journal's key.
-
-    Attributes:
-        body: canonical bytes of what is stated.
-        journal_id: the journal that it is about.
-        key_id: the key that signed it; None in a journal without a key.
-        signature: 64 bytes, or None.
-    """
-
-    body: bytes
-    journal_id: UUID
-    key_id: bytes | None
-    signature: bytes | None
+    KIND: ClassVar[str | None] = "projection_run"
 
     @property
-    def body_hash(self) -> bytes:
-        """Hash of the body, 32 bytes."""
-        return _batpak.report_hash(self.body)
+    def events(self) -> int:
+        """How many events handlers took."""
+        return self.counts["events"]
+
+    @property
+    def root(self) -> bytes:
+        """The root of the journal's Merkle tree at the frontier, 32 bytes."""
+        return cast("bytes", self.facts["root"])
+
+    @property
+    def state_hash(self) -> bytes:
+        """Hash of the state's canonical bytes, 32 bytes."""
+        return cast("bytes", self.facts["state_hash"])
+
+    @property
+    def filters(self) -> Selection:
+        """The conditions that chose the events."""
+        return cast("Selection", self.inputs["filters"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,77 +107,45 @@ def report_of(
     size = watermark.sequence + 1
     # A writer syncs them for this.
     root = store.root(size)
-    stated = {
-        "report": KIND,
-        "format": FORMAT,
-        "journal_id": store._core.journal_id,
-        "projection": identity.name,
-        "version": identity.version,
-        "code_digest": identity.code,
-        "python": PYTHON,
-        "filters": identity.filters,
-        "sequence": watermark.sequence,
-        "size": size,
-        "root": root,
-        "events": events,
-        "state_hash": state_hash,
-    }
-    return _report(_batpak.encode_value(stated, allow_nonfinite=False), stated)
+    return ProjectionRun(
+        kind="projection_run",
+        journal_id=store._core.journal_id,
+        frontier=frontier_over(store, size),
+        inputs={
+            "projection": identity.name,
+            "version": identity.version,
+            "code_digest": identity.code,
+            "python": PYTHON,
+            "filters": identity.filters,
+        },
+        counts={"events": events},
+        findings=(),
+        facts={"root": root, "state_hash": state_hash},
+    )
 
 
-def attested(store: Proving, report: ProjectionRun) -> Attestation:
-    """The report, signed if the journal has a key."""
-    signed = _batpak.sign_report(store._core, report.body)
-    key_id, signature = (None, None) if signed is None else signed
-    return Attestation(report.body, report.journal_id, key_id, signature)
-
-
-_TYPES: Final = {
-    "report": str,
-    "format": int,
-    "journal_id": None,
-    "projection": str,
-    "version": int,
-    "code_digest": bytes,
-    "python": str,
-    "filters": dict,
-    "sequence": int,
-    "size": int,
-    "root": bytes,
-    "events": int,
-    "state_hash": bytes,
-}
-
-
-def _report(body: bytes, stated: dict[str, Any]) -> ProjectionRun:
-    fields = {name: stated[name] for name in _TYPES if name not in ("report", "format")}
-    return ProjectionRun(**fields, body=body, body_hash=_batpak.report_hash(body))
-
-
-def read_body(body: bytes) -> ProjectionRun:
+def _read(body: bytes) -> ProjectionRun:
     """The report in a body.
 
     Raises:
-        InvalidInput: the bytes are no body of a projection run.
+        InvalidReport: the bytes are no body of a projection run.
     """
-    from uuid import UUID
-
+    run = ProjectionRun.from_bytes(body)
+    for what, members, wanted in (
+        ("inputs", run.inputs, _INPUTS),
+        ("counts", run.counts, {"events": int}),
+        ("facts", run.facts, _FACTS),
+    ):
+        fits = members.keys() == wanted.keys() and all(type(members[name]) is wanted[name] for name in wanted)
+        if not fits:
+            raise InvalidReport(f"not a projection run: its {what} lack a member, or have one that is of another type")
+    if run.frontier.size == 0:
+        raise InvalidReport("not a projection run: its frontier is before the first event")
     try:
-        stated = _batpak.decode_value(body)
-    except InvalidEncoding as error:
-        raise InvalidInput(f"the attestation's body cannot be read: {error.message}") from None
-    if type(stated) is not dict or stated.get("report") != KIND or stated.get("format") != FORMAT:
-        raise InvalidInput("the attestation is not about a projection run of a format that this software knows")
-    fits = stated.keys() == _TYPES.keys() and all(
-        type(stated[name]) is (UUID if wanted is None else wanted) for name, wanted in _TYPES.items()
-    )
-    if not fits or not 0 <= stated["sequence"] < 2**64 - 1 or stated["size"] != stated["sequence"] + 1:
-        raise InvalidInput("the attestation's body lacks a field, or has one that is of another type or out of range")
-    try:
-        selected(stated["filters"])
+        selected(run.filters)
     except (TypeError, InvalidInput) as error:
-        raise InvalidInput(f"the attestation's body has filters that are none: {error}") from None
-    return _report(body, stated)
+        raise InvalidReport(f"not a projection run: its filters are none: {error}") from None
+    return run
 
 
 def verify_run(
@@ -215,7 +167,7 @@ def verify_run(
         What agrees. A disagreement is no exception.
 
     Raises:
-        InvalidInput: the attestation's body is not that of a projection run.
+        InvalidReport: the attestation's body is not that of a projection run.
         TypeError: an argument is of another type.
         Whatever a handler raises, with a note that names the event; and what ``Store.query`` raises.
 
@@ -240,23 +192,24 @@ def verify_run(
     if public_key is not None and not isinstance(public_key, PublicKey):
         raise TypeError(f"public_key must be a batpak.PublicKey, not {type(public_key).__name__}")
     wanted = instance_of(projection)
-    stated = read_body(attestation.body)
-    journal = stated.journal_id == attestation.journal_id and stated.journal_id in _ids(store)
-    root = _has_root(store, stated.size, stated.root)
+    run = _read(attestation.body)
+    size = run.frontier.size
+    journal = run.journal_id == attestation.journal_id and run.journal_id in _ids(store)
+    root = _has_root(store, size, run.root)
     state_hash, events = (None, None)
     if root:
-        state_hash, events = replayed(store, wanted, Stretch(selected(stated.filters), stated.sequence))
-    signature = _signature(store, attestation, stated.size, public_key)
-    named = (wanted.name, wanted.version) == (stated.projection, stated.version)
-    agree = journal and root and named and (events, state_hash) == (stated.events, stated.state_hash)
+        state_hash, events = replayed(store, wanted, Stretch(selected(run.filters), size - 1))
+    signature = _signature(store, attestation, size, public_key)
+    named = (wanted.name, wanted.version) == (run.inputs["projection"], run.inputs["version"])
+    agree = journal and root and named and (events, state_hash) == (run.events, run.state_hash)
     return RunVerification(
         ok=agree and signature in ("valid", "unsigned"),
         journal_agrees=journal,
         root_agrees=root,
         projection_agrees=named,
-        code_agrees=code_digest(wanted) == stated.code_digest,
-        events_agree=None if events is None else events == stated.events,
-        state_agrees=None if state_hash is None else state_hash == stated.state_hash,
+        code_agrees=code_digest(wanted) == run.inputs["code_digest"],
+        events_agree=None if events is None else events == run.events,
+        state_agrees=None if state_hash is None else state_hash == run.state_hash,
         signature=signature,
     )
 
@@ -288,7 +241,4 @@ def _signature(store: Proving, attestation: Attestation, size: int, public_key: 
         key = known.public_key
     if key.key_id != attestation.key_id:
         return "unknown_key"
-    if len(attestation.signature) != 64:
-        return "invalid"
-    valid = _batpak.verify_report(key._core, attestation.journal_id.bytes, attestation.body, attestation.signature)
-    return "valid" if valid else "invalid"
+    return "valid" if attestation.verify(key).outcome == "signed" else "invalid"

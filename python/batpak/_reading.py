@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar, cast, overload
-from typing import TYPE_CHECKING
 
-from batpak import _batpak
 from batpak._causation import causation_tree
 from batpak._filters import microseconds, number, pairs, text
 from batpak._follow import Follow
@@ -16,13 +14,13 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from batpak import _batpak
     from batpak._batpak import Event, Events, Kind
     from batpak._causation import CausationTree
     from batpak._schema import Registry
 
     EventRef = UUID | bytes | str | int
 
-State = TypeVar("State")
 T = TypeVar("T")
 
 
@@ -272,29 +270,3 @@ class Reading:
             StoreClosed, ForkedStore: this store cannot be used.
         """
         return self._core.walk_ancestors(ref, number(limit, "limit"))
-
-    def project(
-        self,
-        fold: Callable[[State, Event], State],
-        *,
-        initial: State,
-        entity: str | None = None,
-        scope: str | None = None,
-        kind: Kind | int | None = None,
-        until: int | None = None,
-    ) -> State:
-        """Derive a state from the log: ``state = fold(state, event)`` for each event, in commit order.
-
-        Args:
-            fold: takes state and event, returns the next state.
-            initial: the state before the first event.
-            entity, scope, kind: only these events, as for ``query``.
-            until: as of this sequence, inclusive.
-
-        Returns:
-            The state after the last event.
-
-        Raises:
-            Whatever ``fold`` raises, with a note that names the event; and what ``query`` raises.
-        """
-        return _batpak.fold(self.query(entity=entity, scope=scope, kind=kind, until=until), fold, initial)

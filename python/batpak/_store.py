@@ -17,11 +17,10 @@ from batpak._filters import number
 from batpak._gates import Gating
 from batpak._keys import ExternalSigner, SigningKey, signer_of
 from batpak._observing import Observing
+from batpak._projecting import Projecting
 from batpak._reports import OpenReport, StoreStats
 from batpak._schema import Registry, default_registry
 from batpak._typed_reading import TypedReading
-from batpak._projecting import Projecting
-from batpak._proving import Proving
 from batpak._views import Views
 
 if TYPE_CHECKING:

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from types import TracebackType
 
+    from batpak._attestation import Attestation
     from batpak._determinism import DeterminismReport
     from batpak._projection import Projection
-    from batpak._projection_run import Attestation, ProjectionRun
+    from batpak._projection_run import ProjectionRun
 
     MaxStale = float | timedelta | Literal["any"] | None
 
@@ -236,10 +237,8 @@ class View(Upkeep[State]):
             SignerFailed: the key is an ``ExternalSigner`` that did not sign.
             Whatever ``run_report`` raises.
         """
-        from batpak._projection_run import attested
-
         self._refuse_reader("signs")
-        return attested(self._store, self.run_report())
+        return self._store.attest(self.run_report())
 
     def __repr__(self) -> str:
         held = self._held
