@@ -313,3 +313,13 @@ def test_close_makes_everything_durable(path: Path, durability: Any) -> None:
     with Store.open(path, read_only=True) as reader:
         assert reader.open_report.durable_events == 51
         assert reader.stats().segments > 3
+
+
+def test_a_sync_is_for_what_other_threads_wrote_and_nobody_sees_yet(tmp_path: Path) -> None:
+    with batpak.Store.open(tmp_path / "journal", durability="manual", visibility="durable") as store:
+        place = batpak.Coordinate("a", "b")
+        writer = threading.Thread(target=store.append, args=(place, {}), kwargs={"kind": 0xF001})
+        writer.start()
+        writer.join()
+        assert store.sync() == 2
+        assert [event.sequence for event in store.query()] == [1]

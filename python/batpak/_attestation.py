@@ -113,7 +113,9 @@ class Attestation(Report):
             return AttestationVerdict("unverifiable", "unknown_signing_key")
         elif core.key_id != self.key_id:
             reason = "unknown_signing_key"
-        elif not _batpak.verify_report(core, self.journal_id.bytes, self.body, self.signature):
+        elif len(self.signature) != _LENGTHS["signature"] or not _batpak.verify_report(
+            core, self.journal_id.bytes, self.body, self.signature
+        ):
             reason = "invalid_signature"
         if reason is not None:
             return AttestationVerdict("invalid", reason)

@@ -207,6 +207,11 @@ impl Store {
         Ok(inner.visible())
     }
 
+    /// Number of events written, whether readers of this store see them yet or not.
+    pub fn written(&self) -> Result<u64> {
+        Ok(self.usable()?.index.len())
+    }
+
     /// Number of events known synced.
     pub fn durable(&self) -> Result<u64> {
         Ok(self.usable()?.durable())

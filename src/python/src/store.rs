@@ -539,8 +539,8 @@ impl CoreStore {
 
     /// Makes every event durable; returns how many there are.
     fn sync(&self, py: Python<'_>) -> PyResult<u64> {
-        let events = mapped(py, self.store.events())?;
-        self.wait(py, events)?;
+        let written = mapped(py, self.store.written())?;
+        self.wait(py, written)?;
         mapped(py, self.store.durable())
     }
 
