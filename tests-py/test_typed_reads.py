@@ -273,11 +273,10 @@ def reads(store: batpak.Store) -> None:
 def test_a_type_checker_knows_the_class(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(SNIPPET, encoding="utf-8")
-    package = Path(batpak.__file__).parent.parent
     command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", f"--cache-dir={tmp_path}", program]
     done = subprocess.run(
         command,
-        env={"MYPYPATH": str(package), "PATH": "/usr/bin:/bin"},
+        env={"PATH": "/usr/bin:/bin"},
         capture_output=True,
         encoding="utf-8",
         timeout=110,
