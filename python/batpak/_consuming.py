@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from batpak._batpak import Kind
-    from batpak._cursor_query import CursorFilters
+    from batpak._filters import Conditions
     from batpak._reactor import Handler, OnFailure
 
     Start = Literal["beginning", "now"] | int
@@ -86,7 +86,7 @@ class Consuming(Writing):
         self._require_writer()
         # What is wrong with a condition is said before anything is kept; what becomes of the caller's dict is ignored.
         given = None if metadata is None else dict(pairs(metadata) or ())
-        filters: CursorFilters = {
+        filters: Conditions = {
             "entity": entity,
             "entity_prefix": entity_prefix,
             "scope": scope,
@@ -172,7 +172,7 @@ class Consuming(Writing):
         timeout: float | None = 0,
         stop: threading.Event | None = None,
         start: Start = "beginning",
-        **filters: Unpack[CursorFilters],
+        **filters: Unpack[Conditions],
     ) -> ReactReport:
         """Give each event to a handler, write what it answers, and commit; in the calling thread.
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from batpak._batpak import Event
 from batpak._cursor_names import names_of
 from batpak._cursor_position import anchor, event_hash_at, keep_position, kept_position
-from batpak._cursor_query import described, difference
+from batpak._cursor_query import difference
 from batpak._errors import CursorDisplaced, CursorMismatch, InvalidInput
-from batpak._filters import number
+from batpak._filters import in_one_form, number
 from batpak._frontier import seconds_of
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from batpak._batpak import Events
     from batpak._cursor_position import CursorPosition
-    from batpak._cursor_query import CursorFilters
+    from batpak._filters import Conditions
     from batpak._reading import Reading
 
 SLICE_S: Final = 0.1
@@ -65,14 +65,12 @@ class Cursor:
         "_visible",
     )
 
-    def __init__(
-        self, store: Reading, name: str, filters: CursorFilters, start: str | int, timeout: float | None
-    ) -> None:
+    def __init__(self, store: Reading, name: str, filters: Conditions, start: str | int, timeout: float | None) -> None:
         """Not for users: call ``Store.cursor``."""
         self._store = store
         self._name = name
         self._filters = filters
-        self._query = described(filters)
+        self._query = in_one_form(filters)
         self._timeout = timeout
         self._busy = threading.Lock()
         self._closed = False

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Union, get_ar
 
 from batpak._batpak import Event, Kind
 from batpak._errors import InvalidInput, UnregisteredType
+from batpak._filters import kind_code
 from batpak._projection_state import StateForm, form_of
 from batpak._schema import Registry, default_registry
-from batpak._selection import kind_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable

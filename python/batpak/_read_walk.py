@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
-from uuid import UUID
+from typing import TYPE_CHECKING, ClassVar
 
-from batpak._batpak import Kind
 from batpak._chain_walk import place_of, unreadable
 from batpak._errors import JournalDamaged
 from batpak._evidence_report import FINDINGS_MAX, EvidenceFinding, EvidenceReport, durable_size, frontier_over
-from batpak._filters import microseconds, number
+from batpak._filters import in_one_form, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,11 +51,11 @@ def read_walk(store: Proving, filters: Filters) -> ReadWalkReport:
     """Read and report."""
     from hashlib import sha256
 
-    inputs = _inputs(filters)
     # What is wrong with the conditions is said before anything is synced.
     nothing: Filters = {**filters, "limit": 0}
     with suppress(JournalDamaged):
         store.query(**nothing, reverse=False)
+    inputs = in_one_form(filters)
     until = inputs.get("until")
     size = durable_size(store)
     if until is not None:
@@ -121,28 +118,3 @@ def _readable(store: Proving, filters: Filters, size: int, damage: _Damage) -> I
         damage.add(unreadable(damaged))
         left = None if left is None else left - 1
         behind, stop, damaged = damaged, size - 1, None
-
-
-def _inputs(filters: Filters) -> dict[str, Any]:
-    """The conditions that were given, as plain values: one spelling of each."""
-    inputs: dict[str, Any] = {}
-    for name, value in filters.items():
-        if value is None or (name == "system" and value is False):
-            continue
-        inputs[name] = _plain(name, value)
-    return inputs
-
-
-def _plain(name: str, value: Any) -> Any:
-    plained = value
-    if isinstance(value, Kind):
-        plained = value.code
-    elif isinstance(value, datetime):
-        plained = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds(value, name) or 0)
-    elif name in ("correlation", "causation") and isinstance(value, bytes | UUID):
-        plained = UUID(bytes=value) if isinstance(value, bytes) else UUID(int=value.int)
-    elif name == "metadata" and hasattr(value, "items"):
-        plained = {str(key): str(text) for key, text in value.items()}
-    elif name in ("after", "until", "limit", "category", "kind"):
-        plained = number(value, name)
-    return plained
