@@ -44,7 +44,7 @@ def store(journal: Path) -> Iterator[Store]:
 def readers() -> int:
     found = 0
     for task in os.listdir("/proc/self/task"):
-        with contextlib.suppress(FileNotFoundError):  # it ended meanwhile
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
             found += Path(f"/proc/self/task/{task}/comm").read_text().strip() == "batpak-read"
     return found
 

@@ -6,6 +6,7 @@ import collections
 import enum
 import math
 import struct
+import threading
 import uuid
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal, localcontext
@@ -388,3 +389,25 @@ def test_the_users_decimal_context_changes_nothing() -> None:
         context.traps = dict.fromkeys(context.traps, False)
         for value in (Decimal("123456.789"), Decimal("1E+1000"), Decimal("-0E-1000")):
             assert same(decode(encode(value)), value)
+
+
+def test_keys_of_maps_come_back_however_many_there_are_and_whoever_decodes() -> None:
+    keys = [f"{'k' * (number % 50)}{number:x}\u00e9"[: number % 60] + str(number) for number in range(4_000)]
+    maps: list[Any] = [
+        {key: index for index, key in enumerate(keys[begin : begin + 40])} for begin in range(0, 4_000, 40)
+    ]
+    encoded = [encode(each) for each in maps]
+    wrong: list[object] = []
+
+    def read() -> None:
+        for _ in range(3):
+            for value, data in zip(maps, encoded, strict=True):
+                if decode(data) != value:
+                    wrong.append(value)
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []

@@ -6,33 +6,34 @@ use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString};
 
 use crate::decimal;
 use crate::errors::{mapped, plain};
+use crate::map_keys::MapKeys;
 use crate::types::types;
 
 /// The value that these bytes are.
 pub fn decode<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
     let mut decoder = Decoder::new(bytes);
-    let value = next(py, &mut decoder)?;
+    let value = next(py, &mut decoder, &mut MapKeys::borrow())?;
     mapped(py, decoder.finish())?;
     Ok(value)
 }
 
 /// Recursion is as deep as the value, which the decoder bounds.
-fn next<'py>(py: Python<'py>, decoder: &mut Decoder<'_>) -> PyResult<Bound<'py, PyAny>> {
+fn next<'py>(py: Python<'py>, decoder: &mut Decoder<'_>, keys: &mut MapKeys) -> PyResult<Bound<'py, PyAny>> {
     Ok(match mapped(py, decoder.next())? {
         Token::Text(text) => PyString::new(py, text).into_any(),
         Token::Int(number) => number.into_pyobject(py)?.into_any(),
         Token::Map(count) => {
             let map = PyDict::new(py);
             for _ in 0..count {
-                let key = PyString::new(py, mapped(py, decoder.key())?);
-                map.set_item(key, next(py, decoder)?)?;
+                let key = keys.get(py, mapped(py, decoder.key())?);
+                map.set_item(key, next(py, decoder, keys)?)?;
             }
             map.into_any()
         }
         Token::List(count) => {
             let list = PyList::empty(py);
             for _ in 0..count {
-                list.append(next(py, decoder)?)?;
+                list.append(next(py, decoder, keys)?)?;
             }
             list.into_any()
         }

@@ -14,6 +14,7 @@ mod folding;
 mod keeping;
 mod keys;
 mod lineage;
+mod map_keys;
 mod names;
 mod numbers;
 mod place;
