@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, SupportsIndex, TypedDict
 from uuid import UUID
 
 from batpak._batpak import Kind
@@ -123,7 +123,7 @@ def kind_code(kind: object, _: str = "kind") -> int:
     """The number of a kind; InvalidKind or TypeError if it is none."""
     if isinstance(kind, Kind):
         return kind.code
-    if isinstance(kind, bool) or not hasattr(kind, "__index__"):
+    if isinstance(kind, bool) or not isinstance(kind, SupportsIndex):
         raise TypeError(f"kind must be a batpak.Kind or an int, not {type(kind).__name__}")
     return Kind.from_code(kind.__index__()).code
 
