@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from batpak import _batpak
 from batpak._errors import InvalidInput
+from batpak._filters import number
 from batpak._reading import Reading
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _NAMED: Final = ("entity", "scope", "kind")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _SPAN_MAX: Final = 2**62
+_THREADS_MAX: Final = 64
 _NOTHING: Final[dict[str, int | None]] = {"count": 0, "sum": 0, "min": None, "max": None, "first": None, "last": None}
 
 _Term = tuple[str, list[str]]
@@ -40,23 +42,27 @@ class Aggregating(Reading):
         *,
         by: str | Sequence[str] | None = None,
         every: timedelta | None = None,
+        threads: int | None = None,
         **filters: Unpack[Filters],
     ) -> Any:
         """Count, sum and compare events without Python for each: several times as fast as a fold.
 
         The header of every event is checked against its hash, and the payload too where a field is asked for. The
-        interpreter is free meanwhile.
+        interpreter is free meanwhile. The answer is the same for any number of threads.
 
         Args:
             measure: "count"; "first" or "last" event in commit order; "sum", "min" or "max" of a field.
             field: a field of the payload, with dots between the keys that lead to it ("usage.tokens"), or a list of the
                 keys if one of them has a dot. Events without it, or with None in it, do not count. "sum" takes ints of
-                64 bits and floats (ints are summed exactly; with one float in it the sum is a float); "min" and "max"
-                take these, or texts. NaN is neither the smallest nor the largest.
+                64 bits and floats: ints are summed exactly, and with one float among them the exact sum is rounded once
+                to a float, as ``math.fsum`` does. "min" and "max" take these, or texts. NaN is neither the smallest nor
+                the largest.
             by: an answer for each "entity", "scope", "kind", "actor" (which is "metadata.actor"), "metadata.KEY" or
                 "payload.FIELD", or for each combination of a list of these. A payload groups by text, int, bool, or
                 None where there is no such field.
             every: an answer for each span of time: longer than 0, in whole microseconds; spans begin at 1970-01-01 UTC.
+            threads: how many share the work, 1 to 64, this one among them; as many as there are processors, and at most
+                16, if it is not given. A ``limit`` is counted by one.
             filters: those of ``query``.
 
         Returns:
@@ -66,8 +72,8 @@ class Aggregating(Reading):
             ``every``; a tuple of them if there are several.
 
         Raises:
-            InvalidInput: a measure, field, group or filter that there is not, or a field of another type than the
-                measure takes; it names the event.
+            InvalidInput: a measure, field, group, number of threads or filter that there is not, or a field of another
+                type than the measure takes; it names the event.
             JournalDamaged: bytes changed on disk.
             JournalRewound: recovery cut events that this reader had seen.
             StoreClosed, ForkedStore: this store cannot be used.
@@ -89,7 +95,9 @@ class Aggregating(Reading):
         if path is None and measure in _OF_A_FIELD:
             raise InvalidInput(f'"{measure}" needs a field of the payload: field="amount", for instance')
         terms = [] if by is None else [_term(each) for each in ([by] if isinstance(by, str) else by)]
-        groups = _batpak.aggregate(self.query(**filters), measure, path, terms, _span(every))
+        if number(threads, "threads", _THREADS_MAX) == 0:
+            raise InvalidInput(f"threads is 0; it must be 1 to {_THREADS_MAX}")
+        groups = _batpak.aggregate(self.query(**filters), measure, path, terms, _span(every), threads)
 
         def answer(found: Any) -> Any:
             return self.get(found) if measure in ("first", "last") and found is not None else found

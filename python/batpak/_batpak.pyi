@@ -801,7 +801,7 @@ class SigningKey:
         PKCS#8 PEM text: the secret itself.
         """
 
-def aggregate(events: Events, measure: str, field: Sequence[str] | None, by: Sequence[tuple[str, Sequence[str]]], every_us: int | None) -> list[tuple[tuple[Any, ...], Any]]:
+def aggregate(events: Events, measure: str, field: Sequence[str] | None, by: Sequence[tuple[str, Sequence[str]]], every_us: int | None, threads: int | None) -> list[tuple[tuple[Any, ...], Any]]:
     """
     Answers a question about all events that are left: a list of what each group has in common (terms, then the beginning of its span of time in
     microseconds) with the answer, in the order of the groups' first events. `first` and `last` are sequences. Nothing of this needs the interpreter.

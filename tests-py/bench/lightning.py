@@ -5,7 +5,8 @@ more: (entity, sequence), (kind, sequence) and (tenant, sequence) -> sequence, w
 The workloads whose names begin with `raw-` keep the first database only, and the payload alone in it.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, cast
 
@@ -39,6 +40,9 @@ def _prefix(by: By, number: int) -> bytes:
 class RawEnvironment(Indexed[Placed, bytes]):
     """An open environment with the events alone."""
 
+    pack: Callable[[object], bytes] = staticmethod(msgspec.msgpack.encode)
+    unpack: Callable[[bytes], object] = staticmethod(msgspec.msgpack.decode)
+
     def __init__(self, directory: Path) -> None:
         """Open or create it; a commit does not sync."""
         self._environment = lmdb.open(str(directory), map_size=MAP_BYTES, max_dbs=4, sync=False)
@@ -62,7 +66,7 @@ class RawEnvironment(Indexed[Placed, bytes]):
                 self._put(transaction, item)
 
     def _put(self, transaction: "lmdb.Transaction[bytes]", item: Placed) -> None:
-        transaction.put(_key(item.sequence), msgspec.msgpack.encode(item.payload), db=self._events, append=True)
+        transaction.put(_key(item.sequence), self.pack(item.payload), db=self._events, append=True)
 
     def keys(self, indexes: Sequence[int]) -> list[bytes]:
         """Return the keys."""
@@ -70,7 +74,7 @@ class RawEnvironment(Indexed[Placed, bytes]):
 
     def get_each(self, keys: Sequence[bytes]) -> None:
         """Read all in one transaction."""
-        decode, database = msgspec.msgpack.decode, self._events
+        decode, database = self.unpack, self._events
         with self._environment.begin() as transaction:
             get = transaction.get
             for key in keys:
@@ -89,6 +93,17 @@ class RawEnvironment(Indexed[Placed, bytes]):
         """Sync and close, as ours does."""
         self._environment.sync(force=True)
         self._environment.close()
+
+
+def _pack_json(payload: object) -> bytes:
+    return json.dumps(payload, separators=(",", ":")).encode()
+
+
+class RawJsonEnvironment(RawEnvironment):
+    """The same, encoded and decoded by the standard library's `json`."""
+
+    pack = staticmethod(_pack_json)
+    unpack = staticmethod(json.loads)
 
 
 class Environment(RawEnvironment):
@@ -127,4 +142,5 @@ class Environment(RawEnvironment):
 WORKLOADS: Final = {
     **workloads(Environment),
     **{f"raw-{name}": workload for name, workload in workloads(RawEnvironment).items()},
+    **{f"raw-json-{name}": workload for name, workload in workloads(RawJsonEnvironment).items()},
 }

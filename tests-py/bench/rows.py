@@ -227,9 +227,9 @@ ROWS: Final = (
         (
             Against(Subject("rocksdict", "get", "rocksdict get, msgspec", setup="append", cpu_bound=True), "above 1x"),
             Against(
-                Subject("lmdb", "raw-get", "lmdb get, msgspec", setup="raw-fill", cpu_bound=True),
-                "above 1x",
+                Subject("lmdb", "raw-json-get", "lmdb get, json", setup="raw-json-fill", cpu_bound=True), "above 1x"
             ),
+            Against(Subject("lmdb", "raw-get", "lmdb get, msgspec", setup="raw-fill", cpu_bound=True)),
             Against(Subject("sqlite3", "get", "sqlite3 select, json", setup="fill", cpu_bound=True)),
             Against(Subject("rust", "get", "Rust crate", setup="append", cpu_bound=True)),
         ),

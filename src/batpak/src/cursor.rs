@@ -66,6 +66,24 @@ impl Cursor {
         self.examined
     }
 
+    /// Whether it gives all that match. How many are left of a limit depends on what came before.
+    pub(crate) const fn is_unlimited(&self) -> bool {
+        self.query.limit.is_none()
+    }
+
+    /// Takes out what comes first, as a cursor of its own: the matches among the next `sequences`.
+    pub(crate) fn split_off(&mut self, sequences: u64) -> Self {
+        let mut part = Self { examined: 0, ..self.clone() };
+        if self.query.reverse {
+            part.from = self.before.saturating_sub(sequences).max(self.from);
+            self.before = part.from;
+        } else {
+            part.before = self.from.saturating_add(sequences).min(self.before);
+            self.from = part.before;
+        }
+        part
+    }
+
     /// The next matches, at most `count`; none is no sign of the end, `is_done` is.
     pub(crate) fn page(&mut self, inner: &Inner, count: usize) -> Result<Vec<Event>> {
         let mut events = Vec::with_capacity(count.min(PAGE_EVENTS_USUAL));

@@ -171,6 +171,7 @@ pub struct Header<'a> {
 
 impl<'a> Header<'a> {
     /// Reads exactly one header.
+    #[inline]
     pub fn decode(bytes: &'a [u8]) -> Result<Self> {
         let mut reader = Reader::new(bytes, "event header");
         if bytes.len() > HEADER_BYTES_MAX {
@@ -222,16 +223,19 @@ impl<'a> Header<'a> {
     }
 }
 
+#[inline]
 fn name<'a>(reader: &mut Reader<'a>) -> Result<&'a str> {
     let name = reader.text()?;
     if coordinate::flaw(name).is_some() { Err(reader.error("a coordinate that breaks the rules")) } else { Ok(name) }
 }
 
+#[inline]
 fn sixteen_bits(reader: &mut Reader<'_>) -> Result<u16> {
     let value = reader.varint_at_most(u64::from(u16::MAX))?;
     u16::try_from(value).map_err(|_| reader.error("a number out of range"))
 }
 
+#[inline]
 fn metadata<'a>(reader: &mut Reader<'a>) -> Result<Vec<(&'a str, &'a str)>> {
     let from = reader.position();
     let count = reader.count(2)?;
@@ -249,6 +253,7 @@ fn metadata<'a>(reader: &mut Reader<'a>) -> Result<Vec<(&'a str, &'a str)>> {
     Ok(pairs)
 }
 
+#[inline]
 fn stamp(reader: &mut Reader<'_>) -> Result<Stamp> {
     let sequence = reader.varint()?;
     let event_id = reader.array()?;

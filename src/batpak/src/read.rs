@@ -134,6 +134,7 @@ pub struct Checked<'a> {
 
 impl<'a> Checked<'a> {
     /// Checks a record with these hashes: of its header, and of what follows that if it is looked at.
+    #[inline]
     fn new(bytes: &'a [u8], record: Record<'a>, event_hash: Hash, commitment: Option<Hash>) -> Result<Self> {
         let header = Header::decode(record.header)?;
         if commitment.is_some_and(|commitment| commitment != header.payload_commitment) {

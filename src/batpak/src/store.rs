@@ -76,6 +76,16 @@ pub struct Store {
     pub(crate) checkpoint_thread: Mutex<Option<JoinHandle<()>>>,
 }
 
+fn read_in<T>(inner: &Inner, work: impl Fn(&Inner) -> Result<T>) -> Result<T> {
+    match (work(inner), &inner.reader) {
+        (Err(Error::Damaged { .. }), Some(reader)) => {
+            reader.lock().refresh(inner)?;
+            work(inner)
+        }
+        (outcome, _) => outcome,
+    }
+}
+
 impl Store {
     /// Opens the journal in a directory of the disk.
     pub fn open(path: &Path, config: Config) -> Result<Self> {
@@ -184,20 +194,14 @@ impl Store {
 
     /// Reads, this thread's own writes included.
     fn reading<T>(&self, work: impl Fn(&Inner) -> Result<T>) -> Result<T> {
-        self.usable()?.settle_own()?;
-        self.as_it_stands(work)
+        let inner = self.usable()?;
+        inner.settle_own()?;
+        read_in(inner, work)
     }
 
     /// Reads; if bytes are not what they were, a read-only store looks whether recovery cut them, and says so.
     pub(crate) fn as_it_stands<T>(&self, work: impl Fn(&Inner) -> Result<T>) -> Result<T> {
-        let inner = self.usable()?;
-        match (work(inner), &inner.reader) {
-            (Err(Error::Damaged { .. }), Some(reader)) => {
-                reader.lock().refresh(inner)?;
-                work(inner)
-            }
-            (outcome, _) => outcome,
-        }
+        read_in(self.usable()?, work)
     }
 
     /// Number of events.

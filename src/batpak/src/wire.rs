@@ -64,6 +64,12 @@ impl<'a> Reader<'a> {
         self.bytes.get(position..self.position).unwrap_or_default()
     }
 
+    /// The bytes that are left.
+    #[must_use]
+    pub fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.position..).unwrap_or_default()
+    }
+
     /// How many bytes are left.
     #[must_use]
     pub const fn remaining(&self) -> usize {

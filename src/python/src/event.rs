@@ -1,9 +1,10 @@
 //! An event as Python sees it: a frozen compiled class, its payload decoded when it is looked at.
 
+use std::sync::OnceLock;
+
 use batpak_core::header::{Encoding, Promise};
 use batpak_core::read;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
 use crate::decode::decode;
@@ -21,13 +22,14 @@ pub struct Event {
     pub core: read::Event,
     /// `(kind, version, value) -> payload`, of the store's registry.
     pub restore: Py<PyAny>,
-    pub payload: PyOnceLock<Py<PyAny>>,
+    /// Set once; no thread ever waits for it, so that nothing here lets go of the interpreter.
+    payload: OnceLock<Py<PyAny>>,
 }
 
 impl Event {
     /// An event that was read.
     pub fn new(py: Python<'_>, core: read::Event, restore: &Py<PyAny>) -> Self {
-        Self { core, restore: restore.clone_ref(py), payload: PyOnceLock::new() }
+        Self { core, restore: restore.clone_ref(py), payload: OnceLock::new() }
     }
 
     fn optional_uuid<'py>(py: Python<'py>, id: Option<&[u8; 16]>) -> PyResult<Option<Bound<'py, PyAny>>> {
@@ -95,12 +97,12 @@ impl Event {
     /// class cannot take it; `value` and `raw_payload` still can be read then.
     #[getter]
     fn payload<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        if let Some(payload) = self.payload.get(py) {
+        if let Some(payload) = self.payload.get() {
             return Ok(payload.bind(py).clone());
         }
         // Not while the cell is locked: restoring runs the user's class.
         let loaded = self.load(py)?;
-        Ok(self.payload.get_or_init(py, || loaded).bind(py).clone())
+        Ok(self.payload.get_or_init(|| loaded).bind(py).clone())
     }
 
     /// The payload as a plain value (or bytes), whatever is registered.

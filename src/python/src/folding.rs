@@ -1,5 +1,8 @@
 //! Goes through events to one result: a program's fold, or a question that needs no program.
 
+use std::num::NonZeroUsize;
+use std::thread::available_parallelism;
+
 use batpak_core::aggregate::{Aggregate, Measure, Scalar, Term};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -78,10 +81,14 @@ fn shown<'py>(py: Python<'py>, scalar: Scalar) -> PyResult<Bound<'py, PyAny>> {
     })
 }
 
+/// Threads that share a question if nobody says how many.
+const THREADS_USUAL_MAX: NonZeroUsize = NonZeroUsize::new(16).expect("not 0");
+
 /// Answers a question about all events that are left: a list of what each group has in common (terms, then the beginning of its span of time in
-/// microseconds) with the answer, in the order of the groups' first events. `first` and `last` are sequences. Nothing of this needs the interpreter.
+/// microseconds) with the answer, in the order of the groups' first events. `first` and `last` are sequences. Nothing of this needs the interpreter. The
+/// work is shared by so many threads, or by as many as there are processors.
 #[pyfunction]
-#[pyo3(signature = (events, measure, field, by, every_us))]
+#[pyo3(signature = (events, measure, field, by, every_us, threads))]
 pub fn aggregate<'py>(
     py: Python<'py>,
     events: &Events,
@@ -89,14 +96,17 @@ pub fn aggregate<'py>(
     field: Option<Vec<String>>,
     by: Vec<(String, Vec<String>)>,
     every_us: Option<u64>,
+    threads: Option<NonZeroUsize>,
 ) -> PyResult<Vec<(Bound<'py, PyTuple>, Bound<'py, PyAny>)>> {
     let by = by.into_iter().map(|term| term_of(py, term)).collect::<PyResult<Vec<_>>>()?;
     if every_us == Some(0) {
         return Err(plain(py, "InvalidInput", "a span of time is longer than nothing"));
     }
     let asked = Aggregate { measure: measure_of(py, measure)?, field, by, every_us };
+    let usual = || available_parallelism().unwrap_or(NonZeroUsize::MIN).min(THREADS_USUAL_MAX);
+    let threads = threads.unwrap_or_else(usual);
     let signals = Signals::new();
-    let answer = events.with_cursor(py, |cursor| events.store.aggregate(cursor, &asked, &|| signals.came()));
+    let answer = events.with_cursor(py, |cursor| events.store.aggregate(cursor, &asked, threads, &|| signals.came()));
     let groups = signals.settle(answer)?;
     groups
         .into_iter()

@@ -129,7 +129,8 @@ impl Events {
             // In a forked child there is no such thread.
             mapped(py, self.store.events())?;
             let waiting = &mut *pages;
-            match py.detach(move || waiting.recv_timeout(WAIT_SLICE)) {
+            // A page that is ready costs no interpreter, which another thread might then keep for a while.
+            match waiting.try_recv().or_else(|_| py.detach(move || waiting.recv_timeout(WAIT_SLICE))) {
                 Ok(page) => return mapped(py, page).map(Some),
                 Err(RecvTimeoutError::Disconnected) => return Ok(None),
                 Err(RecvTimeoutError::Timeout) => py.check_signals()?,

@@ -30,6 +30,7 @@
 mod calendar;
 mod decoder;
 mod encoder;
+mod lookup;
 mod magnitude;
 mod tag;
 mod tree;
@@ -37,4 +38,5 @@ mod tree;
 pub use calendar::{Date, DateTime, Duration, Time};
 pub use decoder::{Decoder, Token, validate};
 pub use encoder::Encoder;
+pub use lookup::at;
 pub use tree::Value;
