@@ -185,6 +185,18 @@ def test_groups_and_filters_that_there_are_not(store: Store, options: Any, error
         store.aggregate("count", **options)
 
 
+def test_first_and_last_of_a_limited_query_are_within_its_limit(store: Store) -> None:
+    fill(store, list(range(40)))
+    events = list(store.query(entity="entity:1"))
+    assert store.aggregate("first", entity="entity:1") == events[0]
+    assert store.aggregate("last", entity="entity:1") == events[-1]
+    assert store.aggregate("last", entity="entity:1", limit=5) == events[4]
+    assert store.aggregate("first", entity="entity:1", limit=5) == events[0]
+    assert store.aggregate("last", limit=0) is None
+    assert store.aggregate("first", limit=0) is None
+    assert store.aggregate("last", entity="nobody") is None
+
+
 def test_many_threads_ask_while_one_writes(store: Store) -> None:
     fill(store, list(range(200)))
     ended, wrong = threading.Event(), []

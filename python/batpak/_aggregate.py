@@ -97,6 +97,15 @@ class Aggregating(Reading):
         terms = [] if by is None else [_term(each) for each in ([by] if isinstance(by, str) else by)]
         if number(threads, "threads", _THREADS_MAX) == 0:
             raise InvalidInput(f"threads is 0; it must be 1 to {_THREADS_MAX}")
+        if (
+            measure in ("first", "last")
+            and path is None
+            and not terms
+            and every is None
+            and filters.get("limit") is None
+        ):
+            # The end of the answer to a query; nothing else need be looked at.
+            return next(self.query(**{**filters, "limit": 1}, reverse=measure == "last"), None)
         groups = _batpak.aggregate(self.query(**filters), measure, path, terms, _span(every), threads)
 
         def answer(found: Any) -> Any:

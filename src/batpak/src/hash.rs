@@ -77,7 +77,7 @@ pub fn hash_all(inputs: &mut [Input<'_>]) {
     for input in inputs.iter_mut().filter(|input| !input.is_short()) {
         input.hash = input.context.hash(&[input.first, input.rest]);
     }
-    lanes::hash_all(inputs.iter_mut().filter(|input| input.is_short()));
+    lanes::hash_all(inputs.len(), inputs.iter_mut().filter(|input| input.is_short()));
 }
 
 /// The hash of an event: over every byte of its header.

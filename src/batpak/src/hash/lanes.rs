@@ -1,7 +1,8 @@
 //! BLAKE3 of many short inputs at once, one in each lane of the processor's vectors.
 //!
 //! BLAKE3 fills vectors with the chunks of one long input. Headers and payloads are shorter than a chunk, so that one of them alone uses an eighth
-//! of what the machine can do. Here eight go through the compression function side by side, and a lane whose input has ended takes the next one.
+//! of what the machine can do. Here eight go through the compression function side by side, sixteen where the vectors are that long, and a lane whose
+//! input has ended takes the next one.
 //! The words are those of the BLAKE3 paper, section 2.
 
 #![expect(clippy::inline_always, reason = "only what is inlined is compiled for the processor's vectors")]
@@ -12,14 +13,15 @@
 )]
 
 use fearless_simd::prelude::*;
-use fearless_simd::{Level, Simd, dispatch, u32x8};
+use fearless_simd::{Level, Simd, dispatch, u32x8, u32x16};
 
 use super::{Hash, Input};
 
 /// An input of more bytes than a chunk has is no business of this module.
 pub const BYTES_MAX: usize = 1024;
 
-const LANES: usize = 8;
+/// Fewer inputs than this leave most of the longest vectors empty.
+const MANY: usize = 12;
 const BLOCK_BYTES: usize = 64;
 
 const IV: [u32; 4] = [0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53A];
@@ -29,15 +31,23 @@ const ROOT: u32 = 1 << 3;
 const DERIVE_KEY_MATERIAL: u32 = 1 << 6;
 
 /// Row `n` holds word `n` of every lane.
-type Rows<const N: usize> = [[u32; LANES]; N];
-type Words<S> = u32x8<S>;
+type Rows<const N: usize, const LANES: usize> = [[u32; LANES]; N];
 
-/// Hashes inputs of at most a chunk each.
-pub fn hash_all<'a, 'b>(inputs: impl Iterator<Item = &'b mut Input<'a>>)
+/// Hashes `count` inputs of at most a chunk each.
+pub fn hash_all<'a, 'b>(count: usize, inputs: impl Iterator<Item = &'b mut Input<'a>>)
 where
     'a: 'b,
 {
-    dispatch!(Level::new(), simd => run(simd, inputs));
+    dispatch!(Level::new(), simd => widest(simd, count, inputs));
+}
+
+#[inline(always)]
+fn widest<'a: 'b, 'b, S: Simd>(simd: S, count: usize, inputs: impl Iterator<Item = &'b mut Input<'a>>) {
+    if S::u32s::LEN >= 16 && count >= MANY {
+        run::<S, u32x16<S>, 16>(simd, inputs);
+    } else {
+        run::<S, u32x8<S>, 8>(simd, inputs);
+    }
 }
 
 /// An input on its way through a lane.
@@ -81,9 +91,12 @@ impl Lane<'_, '_> {
 }
 
 #[inline(always)]
-fn run<'a: 'b, 'b, S: Simd>(simd: S, mut inputs: impl Iterator<Item = &'b mut Input<'a>>) {
+fn run<'a: 'b, 'b, S: Simd, W: SimdInt<S, Element = u32>, const LANES: usize>(
+    simd: S,
+    mut inputs: impl Iterator<Item = &'b mut Input<'a>>,
+) {
     let mut lanes: [Option<Lane<'a, 'b>>; LANES] = [const { None }; LANES];
-    let mut chaining: Rows<8> = Rows::default();
+    let mut chaining: Rows<8, LANES> = [[0; LANES]; 8];
     let mut blocks = [[0; BLOCK_BYTES]; LANES];
     let (mut lengths, mut flags) = ([0; LANES], [0; LANES]);
     loop {
@@ -103,7 +116,7 @@ fn run<'a: 'b, 'b, S: Simd>(simd: S, mut inputs: impl Iterator<Item = &'b mut In
         if lanes.iter().all(Option::is_none) {
             return;
         }
-        compress(simd, &mut chaining, &blocks, &lengths, &flags);
+        compress::<S, W, LANES>(simd, &mut chaining, &blocks, &lengths, &flags);
         for lane in 0..LANES {
             if flags[lane] & ROOT != 0
                 && let Some(input) = lanes[lane].take()
@@ -118,22 +131,22 @@ fn run<'a: 'b, 'b, S: Simd>(simd: S, mut inputs: impl Iterator<Item = &'b mut In
 
 /// The compression function in every lane; of its output only the half that a chaining value and a hash of 32 bytes need.
 #[inline(always)]
-fn compress<S: Simd>(
+fn compress<S: Simd, W: SimdInt<S, Element = u32>, const LANES: usize>(
     simd: S,
-    chaining: &mut Rows<8>,
+    chaining: &mut Rows<8, LANES>,
     blocks: &[[u8; BLOCK_BYTES]; LANES],
     lengths: &[u32; LANES],
     flags: &[u32; LANES],
 ) {
-    let row = |words: &[u32; LANES]| Words::from_slice(simd, words);
+    let row = |words: &[u32; LANES]| W::from_slice(simd, words);
     let message = std::array::from_fn(|word| {
         let words = std::array::from_fn(|lane| u32::from_le_bytes(blocks[lane].as_chunks().0[word]));
         row(&words)
     });
     let [h0, h1, h2, h3, h4, h5, h6, h7] = std::array::from_fn(|word| row(&chaining[word]));
-    let [i0, i1, i2, i3] = IV.map(|word| Words::splat(simd, word));
+    let [i0, i1, i2, i3] = IV.map(|word| W::splat(simd, word));
     // The counter of chunks is 0: there is one.
-    let counter = Words::splat(simd, 0);
+    let counter = W::splat(simd, 0);
     let begun = [h0, h1, h2, h3, h4, h5, h6, h7, i0, i1, i2, i3, counter, counter, row(lengths), row(flags)];
     let (state, message) = (round(begun, &message), permuted(message));
     let (state, message) = (round(state, &message), permuted(message));
@@ -149,7 +162,7 @@ fn compress<S: Simd>(
 
 /// Mixes the columns, then the diagonals.
 #[inline(always)]
-fn round<S: Simd>(state: [Words<S>; 16], message: &[Words<S>; 16]) -> [Words<S>; 16] {
+fn round<S: Simd, W: SimdInt<S, Element = u32>>(state: [W; 16], message: &[W; 16]) -> [W; 16] {
     let [a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, d2, d3] = state;
     let [m0, m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15] = *message;
     let (a0, b0, c0, d0) = mix((a0, b0, c0, d0), m0, m1);
@@ -163,10 +176,10 @@ fn round<S: Simd>(state: [Words<S>; 16], message: &[Words<S>; 16]) -> [Words<S>;
     [a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, d2, d3]
 }
 
-type Quarter<S> = (Words<S>, Words<S>, Words<S>, Words<S>);
+type Quarter<W> = (W, W, W, W);
 
 #[inline(always)]
-fn mix<S: Simd>((a, b, c, d): Quarter<S>, first: Words<S>, second: Words<S>) -> Quarter<S> {
+fn mix<S: Simd, W: SimdInt<S, Element = u32>>((a, b, c, d): Quarter<W>, first: W, second: W) -> Quarter<W> {
     let a = a + b + first;
     let d = rotated(d ^ a, 16);
     let c = c + d;
@@ -180,13 +193,13 @@ fn mix<S: Simd>((a, b, c, d): Quarter<S>, first: Words<S>, second: Words<S>) -> 
 
 /// Rotated to the right.
 #[inline(always)]
-fn rotated<S: Simd>(word: Words<S>, bits: u32) -> Words<S> {
+fn rotated<S: Simd, W: SimdInt<S, Element = u32>>(word: W, bits: u32) -> W {
     (word >> bits) | (word << (u32::BITS - bits))
 }
 
 /// The order of the message's words in the next round.
 #[inline(always)]
-fn permuted<S: Simd>(message: [Words<S>; 16]) -> [Words<S>; 16] {
+fn permuted<W: Copy>(message: [W; 16]) -> [W; 16] {
     let [m0, m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15] = message;
     [m2, m6, m3, m10, m7, m0, m4, m13, m1, m11, m12, m5, m9, m14, m15, m8]
 }

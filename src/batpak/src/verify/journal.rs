@@ -1,18 +1,20 @@
 //! Checks a whole journal from its authority, the log. Damage becomes findings; only the operating system's refusals are errors.
 
+mod anchors;
+mod keys;
+
 use std::collections::HashMap;
 
 use super::indexes::Indexes;
 use super::reading::{End, Facts, Step, Wants, each_step};
-use super::standing::Standing;
 use crate::error::{Error, Result};
-use crate::frame::{FrameSignature, decode_body};
+use crate::frame::decode_body;
 use crate::frontier;
-use crate::hash::{Hash, digest, hex};
+use crate::hash::digest;
 use crate::header::Header;
-use crate::heads::{self, Head, Reason};
+use crate::heads::{self, Head};
 use crate::index::EntityHead;
-use crate::key::{PublicKey, frame_statement};
+use crate::key::PublicKey;
 use crate::kind::Kind;
 use crate::load::{journal_id, segment_names};
 use crate::merkle::Tree;
@@ -408,123 +410,6 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn signature(&mut self, signature: Option<&FrameSignature>, hashes: &[Hash], first_sequence: u64, spot: &Spot<'_>) {
-        // A frame that names a key is signed by that key.
-        let last = self.order.next_sequence.saturating_sub(1);
-        match (self.substrate.key_at(last).cloned(), signature) {
-            (None, None) => {}
-            (None, Some(_)) => self.find(
-                "signatures",
-                "unknown_signing_key",
-                spot,
-                "the frame is signed, and the journal names no key",
-            ),
-            (Some(_), None) => {
-                self.find("signatures", "signature_missing", spot, "the frame must be signed, and is not");
-            }
-            (Some(key), Some(signature)) => {
-                self.signed_frames += 1;
-                let statement = frame_statement(&self.substrate.lineage_at(last), first_sequence, hashes);
-                if signature.key_id != key.key_id() {
-                    let message = format!("the frame is signed by key {}", hex(&signature.key_id));
-                    self.find("signatures", "unknown_signing_key", spot, &message);
-                } else if !key.verifies(&statement, &signature.signature) {
-                    self.find("signatures", "invalid_signature", spot, "the signature is not valid");
-                }
-            }
-        }
-    }
-
-    /// Checks the heads that speak of the log as far as it was read now.
-    fn heads_at(&mut self, last: Option<&Hash>, segment_start: u64, end: u64) {
-        while let Some((offset, head)) = self.heads.get(self.next_head).cloned() {
-            if head.tree.size() > self.tree.size() {
-                return;
-            }
-            self.next_head += 1;
-            let fits = head.tree == self.tree
-                && head.has_own_root()
-                && Some(&head.last_event_hash) == last
-                && head.segment_first_sequence == segment_start
-                && head.segment_length == end;
-            if !fits {
-                let file = self.storage.describe(heads::NAME);
-                let spot = Spot { file: &file, offset, sequence: head.tree.size() - 1 };
-                self.find(
-                    "anchors",
-                    "head_mismatch",
-                    &spot,
-                    "this head does not fit the log: one of the two was changed",
-                );
-            }
-        }
-    }
-
-    /// Checks the checkpoints that speak of the log as far as it was read now.
-    fn checkpoints_at(&mut self) {
-        while let Some((offset, checkpoint)) = self.checkpoints.get(self.next_checkpoint).cloned() {
-            if checkpoint.size > self.tree.size() {
-                return;
-            }
-            self.next_checkpoint += 1;
-            let file = self.storage.describe(heads::NAME);
-            let spot = Spot { file: &file, offset, sequence: checkpoint.size.saturating_sub(1) };
-            if checkpoint.origin != self.substrate.origin_at(checkpoint.size) {
-                self.find("anchors", "checkpoint_mismatch", &spot, "the checkpoint is of another journal");
-            } else if checkpoint.size != self.tree.size() || checkpoint.root != self.tree.root() {
-                let message = "the checkpoint is not of this log: one of the two was changed";
-                self.find("anchors", "checkpoint_mismatch", &spot, message);
-            } else if let Some(key) = self.substrate.key_at(spot.sequence) {
-                match checkpoint.note.is_signed_by(&checkpoint.origin, key) {
-                    Some(true) => self.stated.push(checkpoint.size),
-                    Some(false) => {
-                        self.find("signatures", "invalid_signature", &spot, "the checkpoint's signature is not valid");
-                    }
-                    None => {
-                        let message = "the checkpoint is not signed by the journal's key";
-                        self.find("signatures", "missing_signature", &spot, message);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Compares the pin, once the log has its size, and at the end if it never had.
-    fn pin_at(&mut self, is_end: bool) {
-        let Some(pin) = self.pin.take_if(|pin| is_end || pin.size <= self.tree.size()) else { return };
-        if pin.size > self.tree.size() {
-            self.rolled_back(&pin);
-        } else if pin.size != self.tree.size()
-            || pin.root != self.tree.root()
-            || pin.origin != self.substrate.origin_at(pin.size)
-        {
-            let file = self.storage.describe("");
-            let spot = Spot { file: &file, offset: 0, sequence: pin.size.saturating_sub(1) };
-            self.find("anchors", "fork_detected", &spot, "the pin tells of another log");
-        } else {
-            self.is_pinned = true;
-        }
-    }
-
-    /// What a pin saw of a lineage that ended must have been given up before the eyes of the pins: they saw a later one.
-    fn check_given_up(&mut self) -> Result<()> {
-        let Some(pins) = self.pins else { return Ok(()) };
-        for (begun, pin) in std::mem::take(&mut self.given_up) {
-            let seen = pins::sees_any(pins, self.substrate.lineages.iter().skip(begun - 1));
-            if !seen.or_else(|error| self.verdict.find_error("anchors", error).map(|()| true))? {
-                self.rolled_back(&pin);
-            }
-        }
-        Ok(())
-    }
-
-    fn rolled_back(&mut self, pin: &Checkpoint) {
-        let file = self.storage.describe("");
-        let spot = Spot { file: &file, offset: 0, sequence: pin.size.saturating_sub(1) };
-        let message = "the pin tells of more events: the log was cut, or an old copy was put in its place";
-        self.find("completeness", "rollback_detected", &spot, message);
-    }
-
     fn finish(mut self) -> Result<Verification> {
         self.pin_at(true);
         self.check_given_up()?;
@@ -576,58 +461,6 @@ impl Check<'_> {
             verdict.outcome = if all_signed { Outcome::Signed } else { Outcome::UnsignedAccepted };
         }
         Ok(verdict)
-    }
-
-    /// Whether the key that must vouch for the journal does, and whether each revoked one was vouched for in time.
-    fn check_keys(&mut self) {
-        let keys = std::mem::take(&mut self.substrate.keys);
-        let standing = Standing::of(&keys, &self.stated);
-        let file = self.storage.describe("");
-        let mut trusted_from = 0;
-        if let Some(given) = self.public_key {
-            let (code, sequence, message) = match keys.iter().find(|period| period.key == *given) {
-                None if keys.is_empty() => {
-                    ("signature_missing", 0, "the journal is not signed, and a key is given that it must be signed by")
-                }
-                None => ("unknown_signing_key", 0, "the journal is signed by other keys than the one given"),
-                Some(period) if period.from > 0 && !standing.covers(period.from) => {
-                    ("unknown_signing_key", 0, "events from before the given key are covered by no checkpoint of it")
-                }
-                Some(period) => {
-                    trusted_from = period.from;
-                    ("", 0, "")
-                }
-            };
-            if !code.is_empty() {
-                self.find("signatures", code, &Spot { file: &file, offset: 0, sequence }, message);
-                trusted_from = u64::MAX;
-            }
-        }
-        for sequence in standing.unvouched {
-            let message = "the frame is signed by a key that was revoked, and no later key's checkpoint from before that covers it";
-            self.find("signatures", "revoked_signing_key", &Spot { file: &file, offset: 0, sequence }, message);
-        }
-        self.verdict.checkpoint_size = standing.counting.filter(|size| *size > trusted_from);
-        self.substrate.keys = keys;
-    }
-
-    /// Every segment but the last was sealed, and a head says so.
-    fn check_sealed_heads(&mut self) {
-        for pair in std::mem::take(&mut self.listed_first).windows(2) {
-            let [start, next] = pair else { continue };
-            // A running writer may have sealed it after the heads were read.
-            if *next >= self.limit {
-                break;
-            }
-            let sealed = self.heads.iter().any(|(_, head)| {
-                head.reason == Reason::Sealed && head.segment_first_sequence == *start && head.tree.size() == *next
-            });
-            if !sealed {
-                let file = self.storage.describe(&segment::path(*start));
-                let spot = Spot { file: &file, offset: 0, sequence: *start };
-                self.find("anchors", "head_missing", &spot, "the segment was sealed, and no head says so");
-            }
-        }
     }
 
     fn check_meta(&mut self) -> Result<()> {
