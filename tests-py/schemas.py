@@ -14,7 +14,7 @@ import msgspec
 import pydantic
 from hypothesis import strategies as st
 
-from batpak._schema import EventType, Registry
+from batpak._schemas.registry import EventType, Registry
 
 
 def register(cls: type, registry: Registry | None = None, *, type_id: int = 1, version: int = 1) -> EventType:

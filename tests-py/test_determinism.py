@@ -18,7 +18,7 @@ import pytest
 
 import batpak
 from batpak import Event, InvalidInput, Projection, Registry, Store, check_determinism
-from batpak._projection_code import code_digest
+from batpak._projections.code import code_digest
 from batpak.testing import open_store
 from projections_support import Accounts, Names, Total, add
 from support import child_says
@@ -214,7 +214,7 @@ def test_a_digest_is_of_what_the_code_does() -> None:
 
 
 def test_a_digest_is_the_same_in_every_process() -> None:
-    program = "import sys; exec(sys.argv[1]); from batpak._projection_code import code_digest; print(code_digest(Counted()).hex())"
+    program = "import sys; exec(sys.argv[1]); from batpak._projections.code import code_digest; print(code_digest(Counted()).hex())"
     assert {child_says(program, DEFINITION) for _ in range(3)} == {digest(DEFINITION).hex()}
 
 

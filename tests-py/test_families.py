@@ -30,7 +30,7 @@ from batpak._errors import (
     UnregisteredType,
     UnsupportedAnnotation,
 )
-from batpak._families import family_of
+from batpak._schemas.families import family_of
 from schemas import ANYTHING, FIELDS, TEXT, fields_of, register, same
 from support import COORD, KIND, child_says, contents
 

@@ -86,7 +86,7 @@ def test_import_has_no_effect() -> None:
     "module",
     [
         "batpak._errors",
-        "batpak._schema",
+        "batpak._schemas.registry",
         "batpak._json",
         "batpak.audit",
         "batpak.schema",

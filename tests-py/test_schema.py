@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import pytest
 
 from batpak._errors import DuplicateKind, InvalidKind, InvalidValue, SchemaError
-from batpak._schema import Registry, default_registry, event
+from batpak._schemas.registry import Registry, default_registry, event
 from schemas import Node, Point, holder, register
 
 T = TypeVar("T")

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 import schemas
 from batpak._batpak import encode_value
-from batpak._changes import SchemaChange, changes_between
-from batpak._definition import Definition, Malformed, checked_definition, definition_of, text_of
 from batpak._errors import PayloadMismatch
-from batpak._samples import plain_samples
-from batpak._schema import EventType
+from batpak._schemas.changes import SchemaChange, changes_between
+from batpak._schemas.definition import Definition, Malformed, checked_definition, definition_of, text_of
+from batpak._schemas.registry import EventType
+from batpak._schemas.samples import plain_samples
 from schemas import FIELDS, Colour, Node, Point, holder, register
 
 

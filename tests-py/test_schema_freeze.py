@@ -584,7 +584,7 @@ def test_flipped_bytes_never_pass_for_another_sample(
     before = bytearray(file.read_bytes())
     place = data.draw(st.integers(0, len(before) - 1))
     before[place] ^= data.draw(st.integers(1, 255))
-    from batpak._fixtures import read_fixture
+    from batpak._schemas.fixtures import read_fixture
 
     samples = read_fixture(file).samples
     file.write_bytes(before)

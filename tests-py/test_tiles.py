@@ -8,7 +8,7 @@ import pytest
 
 import batpak
 from batpak import Checkpoint, Coordinate, Kind, Store
-from batpak._publishing import numbered, tiles_of
+from batpak._proving.publishing import numbered, tiles_of
 from plain_reader.merkle import Tree, leaf_hash, node_hash
 
 

@@ -7,14 +7,12 @@ rolled back. ``FORMAT.md`` of the project maps every byte.
 
 from __future__ import annotations
 
-from batpak._attestation import Attestation, AttestationVerdict
 from batpak._batpak import Coordinate, Draft, Event, Events, Kind, Receipts
-from batpak._bundles import verify_evidence
 from batpak._causation import CausationTree
-from batpak._chain_walk import ChainWalkReport
-from batpak._cursor import Cursor
-from batpak._cursor_position import CursorPosition
-from batpak._determinism import DeterminismFinding, DeterminismReport, check_determinism
+from batpak._consuming.cursor import Cursor
+from batpak._consuming.cursor_position import CursorPosition
+from batpak._consuming.pending_reaction import PendingReaction
+from batpak._consuming.reactor import ReactReport
 from batpak._errors import (
     BatpakError,
     CheckpointMismatch,
@@ -76,32 +74,34 @@ from batpak._errors import (
     UpcastFailed,
     WrongKey,
 )
-from batpak._evidence_report import EvidenceFinding, EvidenceFrontier, EvidenceReport
 from batpak._expect import ANY, NEW, Expect
 from batpak._follow import Follow
 from batpak._frontier import Frontier, Mark
 from batpak._gates import Bypass, DenialReceipt, Deny, Gate, Verdict
-from batpak._keys import ExternalSigner, JournalKey, PublicKey, SigningKey
-from batpak._lineage import Lineage, accept_restore, fork
+from batpak._observing.attestation import Attestation, AttestationVerdict
+from batpak._observing.chain_walk import ChainWalkReport
+from batpak._observing.evidence_report import EvidenceFinding, EvidenceFrontier, EvidenceReport
+from batpak._observing.read_walk import ReadWalkReport
+from batpak._observing.resources import ResourceReport
+from batpak._observing.subscription import Subscription
 from batpak._outbox import Outbox
-from batpak._pending_reaction import PendingReaction
-from batpak._projected import Projected
-from batpak._projection import Projection, on
-from batpak._projection_run import ProjectionRun, RunVerification, verify_run
-from batpak._proofs import Checkpoint, ConsistencyProof, InclusionProof, NoteSignature
+from batpak._projections.determinism import DeterminismFinding, DeterminismReport, check_determinism
+from batpak._projections.projected import Projected
+from batpak._projections.projection import Projection, on
+from batpak._projections.run import ProjectionRun, RunVerification, verify_run
+from batpak._projections.view import View
 from batpak._proposal import Proposal, Proposed
+from batpak._proving.bundles import verify_evidence
+from batpak._proving.keys import ExternalSigner, JournalKey, PublicKey, SigningKey
+from batpak._proving.lineage import Lineage, accept_restore, fork
+from batpak._proving.proofs import Checkpoint, ConsistencyProof, InclusionProof, NoteSignature
+from batpak._proving.verify import verify, verify_receipt
 from batpak._reaction import Reaction
-from batpak._reactor import ReactReport
-from batpak._read_walk import ReadWalkReport
 from batpak._receipt import AppendReceipt, Hlc
 from batpak._reports import OpenReport, StoreStats
-from batpak._resources import ResourceReport
-from batpak._schema import Registry, event, upcast
+from batpak._schemas.registry import Registry, event, upcast
 from batpak._store import Store
-from batpak._subscription import Subscription
 from batpak._verification import Axes, Finding, Verification
-from batpak._verify import verify, verify_receipt
-from batpak._view import View
 
 __version__ = "0.1.0"
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from batpak._errors import InvalidInput, JournalRewound
-from batpak._projection import Projection
+from batpak._projections.projection import Projection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from batpak._batpak import Event, Events
-    from batpak._proving import Proving
-    from batpak._selection import Selection
+    from batpak._projections.selection import Selection
+    from batpak._proving.proving import Proving
 
     Taking = Callable[[Any, Event], Any]
     Step = tuple[int, "Told", Event]

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from batpak._errors import InvalidValue, LimitExceeded
-from batpak._shapes import SCALARS, Misfit, member_step
+from batpak._schemas.shapes import SCALARS, Misfit, member_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from batpak import _batpak
 from batpak._errors import InvalidInput, NewerVersion, UnregisteredType
-from batpak._families import family_of
-from batpak._schema import Registry, default_registry
+from batpak._schemas.families import family_of
+from batpak._schemas.registry import Registry, default_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from batpak._batpak import Coordinate, Draft, Kind
-    from batpak._schema import EventType
+    from batpak._schemas.registry import EventType
 
     Item = tuple[Coordinate, object] | Draft
 

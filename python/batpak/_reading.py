@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar, cast, overload
 from batpak._causation import causation_tree
 from batpak._filters import microseconds, number, pairs, text
 from batpak._follow import Follow
-from batpak._typed import payload_as, registered
+from batpak._schemas.typed import payload_as, registered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batpak import _batpak
     from batpak._batpak import Event, Events, Kind
     from batpak._causation import CausationTree
-    from batpak._schema import Registry
+    from batpak._schemas.registry import Registry
 
     EventRef = UUID | bytes | str | int
 

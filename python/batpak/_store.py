@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from batpak import _batpak, _fork, _payloads
 from batpak._aggregate import Aggregating
-from batpak._attesting import Attesting
-from batpak._consuming import Consuming
+from batpak._consuming.consuming import Consuming
 from batpak._errors import InvalidInput
 from batpak._filters import number
 from batpak._gates import Gating
-from batpak._keys import ExternalSigner, SigningKey, signer_of
-from batpak._observing import Observing
-from batpak._projecting import Projecting
+from batpak._observing.attesting import Attesting
+from batpak._observing.observing import Observing
+from batpak._projections.projecting import Projecting
+from batpak._projections.views import Views
+from batpak._proving.keys import ExternalSigner, SigningKey, signer_of
 from batpak._reports import OpenReport, StoreStats
-from batpak._schema import Registry, default_registry
-from batpak._typed_reading import TypedReading
-from batpak._views import Views
+from batpak._schemas.registry import Registry, default_registry
+from batpak._schemas.typed_reading import TypedReading
 
 if TYPE_CHECKING:
     import os

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from batpak._frontier import MarkName
     from batpak._gates import Gate, Gating
     from batpak._reading import EventRef
-    from batpak._schema import Registry
+    from batpak._schemas.registry import Registry
     from batpak._store import Durability
 
     Item = tuple[Coordinate, object] | Draft

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batpak._batpak import decode_value, encode_value
-from batpak._changes import SchemaChange, changes_between
-from batpak._definition import definition_of, short_name
 from batpak._errors import BatpakError, DefinitionChanged, InvalidFixture, PayloadMismatch, SchemaError
-from batpak._fixtures import Fixture, read_fixture, read_fixtures, write_fixture
 from batpak._payloads import restorer
 from batpak._reports import Report
-from batpak._samples import plain_samples
-from batpak._schema import EventType, Registry, default_registry
-from batpak._typed import registered
+from batpak._schemas.changes import SchemaChange, changes_between
+from batpak._schemas.definition import definition_of, short_name
+from batpak._schemas.fixtures import Fixture, read_fixture, read_fixtures, write_fixture
+from batpak._schemas.registry import EventType, Registry, default_registry
+from batpak._schemas.samples import plain_samples
+from batpak._schemas.typed import registered
 
 if TYPE_CHECKING:
     import os

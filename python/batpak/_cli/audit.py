@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from batpak._audit_run import Options, Recording
-
 from . import Parser, output
 from .advice import reason_of
+from .audit_run import Options, Recording
 from .exit_codes import AUDIT_FAILED, OK
 from .opening import add_durability, add_key, load_key
 from .program import Program

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import batpak
-from batpak._keys import write_secret
+from batpak._proving.keys import write_secret
 
 from . import output
 from .exit_codes import FAILED, OK, USAGE, CommandError

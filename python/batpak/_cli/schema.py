@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import batpak
 from batpak import schema
-from batpak._schema import default_registry
+from batpak._schemas.registry import default_registry
 
 from . import output
 from .exit_codes import FAILED, OK, USAGE, CommandError

@@ -14,7 +14,7 @@ from batpak._evidence import verifier
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from batpak._keys import SigningKey
+    from batpak._proving.keys import SigningKey
 
 SEED_PREFIX: Final = bytes.fromhex("04220420")
 """What stands before the 32 secret bytes of an Ed25519 key in PKCS#8."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from batpak._drill.codec import Reader, Record, Signer, Tree, crc32c, note, read_record, varint, with_crc
-from batpak._proofs import Checkpoint
+from batpak._proving.proofs import Checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

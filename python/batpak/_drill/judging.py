@@ -10,7 +10,7 @@ import batpak
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from batpak._keys import PublicKey
+    from batpak._proving.keys import PublicKey
     from batpak._verification import Verification
 
 Layer = Literal["journal", "key", "pin", "proof", "others"]

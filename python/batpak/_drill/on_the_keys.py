@@ -12,7 +12,7 @@ from batpak._drill.codec import Record, Signer, Tree, lengthed, varint
 from batpak._drill.forging import Frame, read_log, write_log
 from batpak._drill.on_the_log import append_forged
 from batpak._drill.scene import DRILL, coordinate
-from batpak._keys import SigningKey
+from batpak._proving.keys import SigningKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from batpak import _batpak
 from batpak._drill.attack import attack
 from batpak._drill.codec import Signer
 from batpak._drill.forging import Frame, read_log, write_log
-from batpak._keys import SigningKey
+from batpak._proving.keys import SigningKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable

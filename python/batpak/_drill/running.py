@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batpak._drill.judging import Catch, Layer
-    from batpak._keys import PublicKey, SigningKey
+    from batpak._proving.keys import PublicKey, SigningKey
     from batpak._verification import Verification
 
 TABLES: Final = (on_the_log, on_the_keys, on_the_files, on_proofs)

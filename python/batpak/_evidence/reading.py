@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from batpak import _batpak
 from batpak._errors import InvalidKey, InvalidProof
 from batpak._evidence import members
-from batpak._proofs import Checkpoint
+from batpak._proving.proofs import Checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path

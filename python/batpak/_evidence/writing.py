@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from batpak._batpak import Event
-    from batpak._keys import PublicKey
-    from batpak._proofs import Checkpoint, ConsistencyProof, InclusionProof
+    from batpak._proving.keys import PublicKey
+    from batpak._proving.proofs import Checkpoint, ConsistencyProof, InclusionProof
 
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 

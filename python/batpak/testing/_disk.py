@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Literal
 
 from batpak import _batpak
 from batpak._errors import InvalidInput
-from batpak._verify import core_key
+from batpak._proving.verify import core_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
 
-    from batpak._keys import PublicKey
+    from batpak._proving.keys import PublicKey
     from batpak._verification import Verification
 
 

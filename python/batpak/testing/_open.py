@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from batpak._gates import Gate, GateMode
-    from batpak._keys import ExternalSigner, SigningKey
-    from batpak._schema import Registry
+    from batpak._proving.keys import ExternalSigner, SigningKey
+    from batpak._schemas.registry import Registry
     from batpak._store import Durability, Visibility
 
 
