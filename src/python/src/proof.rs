@@ -1,4 +1,4 @@
-//! Checkpoints and proofs as plain values; `batpak/_proofs.py` gives them their shape.
+//! Checkpoints and proofs as plain values; `batpak/_proving/proofs.py` gives them their shape.
 
 use batpak_core::hash::Hash;
 use batpak_core::proof::note::verifier_key;
