@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -16,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import batpak
-from batpak import Coordinate, Kind, Store
+from batpak import Coordinate, Kind, Registry, Store
 from batpak.testing import ManualClock, open_store
 
 if TYPE_CHECKING:
@@ -160,6 +161,10 @@ def test_what_has_no_answer_is_said(store: Store) -> None:
         (("sum", "a..b"), batpak.InvalidInput),
         (("sum", []), batpak.InvalidInput),
         (("sum", [1]), TypeError),
+        (("sum", 5), TypeError),
+        (("sum", b"amount"), TypeError),
+        (("sum", "\ud800"), batpak.InvalidInput),
+        (("sum", "payload.amount"), batpak.InvalidInput),
     ],
 )
 def test_measures_and_fields_that_there_are_not(store: Store, arguments: Any, error: type[Exception]) -> None:
@@ -173,6 +178,9 @@ def test_measures_and_fields_that_there_are_not(store: Store, arguments: Any, er
         ({"by": "payload"}, batpak.InvalidInput),
         ({"by": "colour"}, batpak.InvalidInput),
         ({"by": ["entity", 1]}, TypeError),
+        ({"by": 5}, TypeError),
+        ({"by": "payload.\ud800"}, batpak.InvalidInput),
+        ({"by": "metadata.\ud800"}, batpak.InvalidInput),
         ({"every": timedelta(0)}, batpak.InvalidInput),
         ({"every": timedelta(days=-1)}, batpak.InvalidInput),
         ({"every": 5}, TypeError),
@@ -195,6 +203,53 @@ def test_first_and_last_of_a_limited_query_are_within_its_limit(store: Store) ->
     assert store.aggregate("last", limit=0) is None
     assert store.aggregate("first", limit=0) is None
     assert store.aggregate("last", entity="nobody") is None
+
+
+def test_true_and_one_are_one_group(store: Store) -> None:
+    values: list[Any] = [1, True, 0, False, 1, None, "1"]
+    for value in values:
+        store.append(Coordinate("e", "s"), {"paid": value, "amount": 10}, kind=KINDS[0])
+    expected: dict[Any, int] = defaultdict(int)
+    for value in values:
+        expected[value] += 10
+    assert list(store.aggregate("sum", "amount", by="payload.paid").items()) == list(expected.items())
+    assert sum(store.aggregate("count", by=["entity", "payload.paid"]).values()) == len(values)
+
+
+@pytest.mark.parametrize("key", ["", "a.b", "payload", "\u00fc"])
+def test_a_list_names_keys_of_any_text(store: Store, key: str) -> None:
+    store.append(Coordinate("e", "s"), {key: {"": {"n": 3}}}, kind=KINDS[0])
+    assert store.aggregate("sum", [key, "", "n"]) == 3
+
+
+def test_fields_of_events_that_upcasters_lift_are_asked_for_by_name(tmp_path: Path) -> None:
+    @dataclass(frozen=True)
+    class Before:
+        tok: int
+
+    @dataclass(frozen=True)
+    class Call:
+        tokens: int
+
+    old, new = Registry(), Registry()
+    old.event(category=0xF, type_id=1)(Before)
+    new.event(category=0xF, type_id=1, version=2)(Call)
+    new.upcast(Call, from_version=1)(lambda value: {"tokens": value["tok"]})
+    with Store.open(tmp_path / "journal", registry=old) as store:
+        store.append(Coordinate("a", "s"), Before(50))
+        first = store.aggregate("last").sequence
+        assert store.aggregate("sum", "tok") == 50
+    with Store.open(tmp_path / "journal", registry=new) as store:
+        store.append(Coordinate("b", "s"), Call(7))
+        store.append(Coordinate("b", "s"), {"tokens": 1}, kind=KINDS[1])
+        for question in ({"measure": "sum", "field": "tokens"}, {"measure": "count", "by": "payload.tokens"}):
+            with pytest.raises(batpak.InvalidInput, match=rf"event {first} is of version 1 of .*stored=True"):
+                store.aggregate(**question)
+        assert store.aggregate("sum", "tokens", stored=True) == 8
+        assert store.aggregate("sum", "tokens", entity="b") == 8
+        assert store.aggregate("count", by="entity") == {"a": 1, "b": 2}
+        with pytest.raises(TypeError, match="stored"):
+            store.aggregate("sum", "tokens", stored=1)
 
 
 def test_many_threads_ask_while_one_writes(store: Store) -> None:

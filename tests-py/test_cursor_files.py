@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import pickle
 import shutil
 from datetime import UTC, datetime
@@ -29,6 +30,17 @@ def fill(store: Store, *numbers: int) -> None:
 
 def given(events: Any) -> list[Any]:
     return [event.payload for event in events]
+
+
+class Counting(batpak.Projection[int]):
+    name = "counting"
+
+    def initial(self) -> int:
+        return 0
+
+    @batpak.on(KIND)
+    def count(self, state: int, _: batpak.Event) -> int:
+        return state + 1
 
 
 @pytest.fixture
@@ -206,6 +218,26 @@ def test_a_history_that_changed_is_refused(files: dict[str, bytes], events: int)
         assert store.rewind_cursor("c", 2).sequence == 1
         with store.cursor("c") as cursor:
             assert given(cursor) == [*range(20, 20 + events)]
+
+
+def test_a_file_that_was_lengthened_to_any_size_is_refused_unread(tmp_path: Path) -> None:
+    """Reading it would ask for all the memory there is."""
+    with Store.open(tmp_path / "journal") as store:
+        fill(store, 1)
+        with store.cursor("billing") as cursor:
+            assert given(cursor) == [1]
+        with store.materialise(Counting) as view:
+            assert view.read().state == 1
+    for room in ("cursors", "projections"):
+        (file,) = (tmp_path / "journal" / room).iterdir()
+        os.truncate(file, 2**40)
+    with Store.open(tmp_path / "journal") as store:
+        with pytest.raises(CursorDamaged):
+            store.cursor("billing")
+        found = store.materialise(Counting).read()
+        assert found.state == 1
+        assert found.rebuilt is not None
+        assert "damaged" in found.rebuilt
 
 
 def test_a_lineage_goes_on_with_the_cursors_that_its_history_knows(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -11,7 +12,6 @@ from batpak._filters import number
 from batpak._reading import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Unpack
 
     from batpak._filters import Filters
@@ -25,6 +25,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _SPAN_MAX: Final = 2**62
 _THREADS_MAX: Final = 64
+_EXAMPLES: Final = '"amount" or "usage.tokens", for instance'
 _NOTHING: Final[dict[str, int | None]] = {"count": 0, "sum": 0, "min": None, "max": None, "first": None, "last": None}
 
 _Term = tuple[str, list[str]]
@@ -43,6 +44,7 @@ class Aggregating(Reading):
         by: str | Sequence[str] | None = None,
         every: timedelta | None = None,
         threads: int | None = None,
+        stored: bool = False,
         **filters: Unpack[Filters],
     ) -> Any:
         """Count, sum and compare events without Python for each: several times as fast as a fold.
@@ -52,17 +54,21 @@ class Aggregating(Reading):
 
         Args:
             measure: "count"; "first" or "last" event in commit order; "sum", "min" or "max" of a field.
-            field: a field of the payload, with dots between the keys that lead to it ("usage.tokens"), or a list of the
-                keys if one of them has a dot. Events without it, or with None in it, do not count. "sum" takes ints of
+            field: a field of the payload as it is stored, with dots between the keys that lead to it ("usage.tokens"),
+                or a list of the keys if one of them has a dot or is empty. Events without it, or with None in it, do
+                not count; ``aggregate("count", field)`` tells how many have it. "sum" takes ints of
                 64 bits and floats: ints are summed exactly, and with one float among them the exact sum is rounded once
-                to a float, as ``math.fsum`` does. "min" and "max" take these, or texts. NaN is neither the smallest nor
-                the largest.
+                to a float, as ``math.fsum`` does, and is infinite beyond the range of floats. "min" and "max" take
+                these, or texts. NaN is neither the smallest nor the largest.
             by: an answer for each "entity", "scope", "kind", "actor" (which is "metadata.actor"), "metadata.KEY" or
                 "payload.FIELD", or for each combination of a list of these. A payload groups by text, int, bool, or
-                None where there is no such field.
+                None where there is no such field. True and 1 are one group, as they are one key of a dict.
             every: an answer for each span of time: longer than 0, in whole microseconds; spans begin at 1970-01-01 UTC.
             threads: how many share the work, 1 to 64, this one among them; as many as there are processors, and at most
                 16, if it is not given. A ``limit`` is counted by one.
+            stored: whether fields are also taken from events of a registered class whose version upcasters lift. What
+                an aggregate sees is what is stored, not what upcasters and defaults make of it; without this it refuses
+                such events, because a fold over them may give something else.
             filters: those of ``query``.
 
         Returns:
@@ -73,7 +79,7 @@ class Aggregating(Reading):
 
         Raises:
             InvalidInput: a measure, field, group, number of threads or filter that there is not, or a field of another
-                type than the measure takes; it names the event.
+                type than the measure takes, or of an event that upcasters lift; it names the event.
             JournalDamaged: bytes changed on disk.
             JournalRewound: recovery cut events that this reader had seen.
             StoreClosed, ForkedStore: this store cannot be used.
@@ -91,22 +97,21 @@ class Aggregating(Reading):
             raise TypeError(f"measure must be a str, not {type(measure).__name__}")
         if measure not in _MEASURES:
             raise InvalidInput(f"measure is {measure!r:.100}; it must be one of {', '.join(_MEASURES)}")
-        path = None if field is None else _path(field, "field")
+        path = None if field is None else _field(field)
         if path is None and measure in _OF_A_FIELD:
             raise InvalidInput(f'"{measure}" needs a field of the payload: field="amount", for instance')
-        terms = [] if by is None else [_term(each) for each in ([by] if isinstance(by, str) else by)]
+        terms = _terms(by)
         if number(threads, "threads", _THREADS_MAX) == 0:
             raise InvalidInput(f"threads is 0; it must be 1 to {_THREADS_MAX}")
-        if (
-            measure in ("first", "last")
-            and path is None
-            and not terms
-            and every is None
-            and filters.get("limit") is None
-        ):
+        if not isinstance(stored, bool):
+            raise TypeError(f"stored must be a bool, not {type(stored).__name__}")
+        ends = measure in ("first", "last") and path is None and not terms and every is None
+        if ends and filters.get("limit") is None:
             # The end of the answer to a query; nothing else need be looked at.
-            return next(self.query(**{**filters, "limit": 1}, reverse=measure == "last"), None)
-        groups = _batpak.aggregate(self.query(**filters), measure, path, terms, _span(every), threads)
+            filters["limit"] = 1
+            return next(self.query(**filters, reverse=measure == "last"), None)
+        lifted = {} if stored else self._registry.lifted_versions()
+        groups = _batpak.aggregate(self.query(**filters), measure, path, terms, _span(every), threads, lifted)
 
         def answer(found: Any) -> Any:
             return self.get(found) if measure in ("first", "last") and found is not None else found
@@ -117,25 +122,53 @@ class Aggregating(Reading):
 
 
 def _path(field: str | Sequence[str], argument: str) -> list[str]:
-    path = field.split(".") if isinstance(field, str) else list(field)
-    for key in path:
-        if not isinstance(key, str):
-            raise TypeError(f"{argument} must name keys of the payload as str, not {type(key).__name__}")
-    if not path or "" in path:
+    """The keys that lead to a field: those of a text between its dots, those of a list as they are."""
+    if isinstance(field, str):
+        path = _key(field, argument).split(".")
+        if "" in path:
+            raise InvalidInput(f"{argument} is {field!r:.100}; it must name a field: {_EXAMPLES}")
+        return path
+    if not isinstance(field, Sequence) or isinstance(field, bytes):
+        raise TypeError(f"{argument} must be a str or a list of str, not {type(field).__name__}")
+    if not field:
+        raise InvalidInput(f"{argument} is empty; it must name a field: {_EXAMPLES}")
+    return [_key(key, argument) for key in field]
+
+
+def _key(key: str, argument: str) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"{argument} must name keys of the payload as str, not {type(key).__name__}")
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput(f"{argument} is {key!r:.100}, which no payload can hold: it is not UTF-8") from None
+    return key
+
+
+def _field(field: str | Sequence[str]) -> list[str]:
+    if isinstance(field, str) and field.startswith("payload."):
+        rest = field.removeprefix("payload.")
         raise InvalidInput(
-            f'{argument} is {field!r:.100}; name a field of the payload, such as "amount" or "usage.tokens"'
+            f"field is {field!r:.100}; it is a field of the payload anyway: write {rest!r:.100}, or a list of keys "
+            'that begins with "payload" if there is a key of this name'
         )
-    return path
+    return _path(field, "field")
+
+
+def _terms(by: str | Sequence[str] | None) -> list[_Term]:
+    if by is None or isinstance(by, str):
+        return [] if by is None else [_term(by)]
+    if not isinstance(by, Sequence) or isinstance(by, bytes):
+        raise TypeError(f"by must be a str or a list of str, not {type(by).__name__}")
+    return [_term(each) for each in by]
 
 
 def _term(by: str) -> _Term:
-    if not isinstance(by, str):
-        raise TypeError(f"by must name what to group by as str, not {type(by).__name__}")
+    what, _, rest = _key(by, "by").partition(".")
     if by in _NAMED:
         return by, []
     if by == "actor":
         return "metadata", ["actor"]
-    what, _, rest = by.partition(".")
     if what == "metadata" and rest:
         return what, [rest]
     if what == "payload" and rest:

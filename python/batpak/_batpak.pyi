@@ -2,7 +2,7 @@
 The compiled half of batpak; its public classes are exported by the package.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from os import PathLike
 from typing import Any, Final, Literal, TypeVar, final, overload
@@ -801,7 +801,7 @@ class SigningKey:
         PKCS#8 PEM text: the secret itself.
         """
 
-def aggregate(events: Events, measure: str, field: Sequence[str] | None, by: Sequence[tuple[str, Sequence[str]]], every_us: int | None, threads: int | None) -> list[tuple[tuple[Any, ...], Any]]:
+def aggregate(events: Events, measure: str, field: Sequence[str] | None, by: Sequence[tuple[str, Sequence[str]]], every_us: int | None, threads: int | None, lifted: Mapping[int, int]) -> list[tuple[tuple[Any, ...], Any]]:
     """
     Answers a question about all events that are left: a list of what each group has in common (terms, then the beginning of its span of time in
     microseconds) with the answer, in the order of the groups' first events. `first` and `last` are sequences. Nothing of this needs the interpreter.

@@ -329,6 +329,11 @@ class Registry:
         for known in self.types():
             self._upcasters.check(known)
 
+    def lifted_versions(self) -> dict[int, int]:
+        """Return the kinds that have upcasters, each with the version of its class. Thread-safe; raises nothing."""
+        lifted = {code: self._by_kind.get(code) for code in self._upcasters.kinds()}
+        return {code: known.version for code, known in lifted.items() if known is not None}
+
     def _add(self, new: EventType) -> None:
         with self._lock:
             known, holder = self._by_type.get(new.cls), self._by_kind.get(new.kind_code)

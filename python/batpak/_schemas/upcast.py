@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from batpak._errors import DuplicateUpcaster, PayloadMismatch, UpcasterMissing, UpcastFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from batpak._schemas.registry import EventType
 
@@ -43,6 +43,10 @@ class Upcasters:
     def any_for(self, known: EventType) -> bool:
         """Whether there is any for the class."""
         return known.kind_code in self._by_kind
+
+    def kinds(self) -> Iterator[int]:
+        """Kind codes that have any."""
+        return iter(tuple(self._by_kind))
 
     def check(self, known: EventType) -> None:
         """Raise ``UpcasterMissing`` if there are some for the class, and not all from version 1 on."""

@@ -5,6 +5,7 @@ mod floats;
 mod groups;
 mod state;
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{self, AtomicBool};
 use std::thread;
@@ -63,6 +64,8 @@ pub struct Aggregate {
     pub by: Vec<Term>,
     /// A group for each so many microseconds since 1970.
     pub every_us: Option<u64>,
+    /// Kinds with the version from which on their payloads are stored as programs see them. Fields of older ones are refused.
+    pub lifted: HashMap<u16, u16>,
 }
 
 impl Aggregate {

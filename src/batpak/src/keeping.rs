@@ -13,6 +13,7 @@ const MAGIC: [u8; 8] = *b"batpakK1";
 /// Magic, version, flags, journal id.
 const FRONT_BYTES: usize = 28;
 const DIGEST_BYTES: usize = 32;
+const FILE_BYTES_MAX: u64 = (FRONT_BYTES + KEPT_BYTES_MAX + DIGEST_BYTES) as u64;
 
 /// Where such files lie, by what they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +112,16 @@ impl Store {
         let inner = self.usable()?;
         let file = room.file(name)?;
         let Some(opened) = missing_is_none(inner.storage.open(&file, Mode::Read))? else { return Ok(None) };
+        let length = opened.length()?;
+        if length > FILE_BYTES_MAX {
+            // Not read: nobody has room for a file that was lengthened to any size.
+            return Err(Error::Damaged {
+                file: inner.storage.describe(&file),
+                offset: FILE_BYTES_MAX,
+                sequence: None,
+                reason: format!("the file has {length} bytes, more than any such file"),
+            });
+        }
         let bytes = read_all(opened.as_ref())?;
         content(&bytes, &inner.journal_id, &inner.storage.describe(&file)).map(|content| Some(content.to_vec()))
     }

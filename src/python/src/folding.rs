@@ -1,5 +1,6 @@
 //! Goes through events to one result: a program's fold, or a question that needs no program.
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
 
@@ -86,9 +87,10 @@ const THREADS_USUAL_MAX: NonZeroUsize = NonZeroUsize::new(16).expect("not 0");
 
 /// Answers a question about all events that are left: a list of what each group has in common (terms, then the beginning of its span of time in
 /// microseconds) with the answer, in the order of the groups' first events. `first` and `last` are sequences. Nothing of this needs the interpreter. The
-/// work is shared by so many threads, or by as many as there are processors.
+/// work is shared by so many threads, or by as many as there are processors. Fields of events of a kind in `lifted` with a lower version than is said there are refused.
 #[pyfunction]
-#[pyo3(signature = (events, measure, field, by, every_us, threads))]
+#[pyo3(signature = (events, measure, field, by, every_us, threads, lifted))]
+#[expect(clippy::too_many_arguments, reason = "they are the parts of one question")]
 pub fn aggregate<'py>(
     py: Python<'py>,
     events: &Events,
@@ -97,12 +99,13 @@ pub fn aggregate<'py>(
     by: Vec<(String, Vec<String>)>,
     every_us: Option<u64>,
     threads: Option<NonZeroUsize>,
+    lifted: HashMap<u16, u16>,
 ) -> PyResult<Vec<(Bound<'py, PyTuple>, Bound<'py, PyAny>)>> {
     let by = by.into_iter().map(|term| term_of(py, term)).collect::<PyResult<Vec<_>>>()?;
     if every_us == Some(0) {
         return Err(plain(py, "InvalidInput", "a span of time is longer than nothing"));
     }
-    let asked = Aggregate { measure: measure_of(py, measure)?, field, by, every_us };
+    let asked = Aggregate { measure: measure_of(py, measure)?, field, by, every_us, lifted };
     let usual = || available_parallelism().unwrap_or(NonZeroUsize::MIN).min(THREADS_USUAL_MAX);
     let threads = threads.unwrap_or_else(usual);
     let signals = Signals::new();

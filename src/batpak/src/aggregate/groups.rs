@@ -34,6 +34,9 @@ impl<'a> Groups<'a> {
     /// Takes in the next event.
     pub fn take(&mut self, event: &Checked<'_>) -> Result<()> {
         let header = &event.header;
+        if !self.asked.lifted.is_empty() && self.depth() == Depth::Whole {
+            refuse_lifted(header, &self.asked.lifted)?;
+        }
         let found = match &self.asked.field {
             None => None,
             Some(path) => match field(event, path)? {
@@ -123,7 +126,8 @@ impl<'a> Groups<'a> {
             Term::Metadata(_) | Term::Payload(_) => match common(term, event)? {
                 Scalar::Text(found) => text(1, found.as_bytes()),
                 Scalar::Int(found) => text(2, &found.to_le_bytes()),
-                Scalar::Bool(found) => name.push(3 + u8::from(found)),
+                // To a program they are the same key.
+                Scalar::Bool(found) => text(2, &i128::from(found).to_le_bytes()),
                 _ => name.push(0),
             },
         }
@@ -162,6 +166,22 @@ fn common(term: &Term, event: &Checked<'_>) -> Result<Scalar> {
                 return Err(Error::InvalidInput { reason });
             }
         },
+    })
+}
+
+/// Refuses a payload of which programs see something else than what is stored.
+fn refuse_lifted(header: &Header<'_>, lifted: &HashMap<u16, u16>) -> Result<()> {
+    // Version 0 is that of payloads without a class.
+    let (kind, version) = (header.kind.code(), header.payload_version);
+    if version == 0 || lifted.get(&kind).is_none_or(|current| version >= *current) {
+        return Ok(());
+    }
+    let (sequence, name) = (header.stamp.sequence, header.kind);
+    Err(Error::InvalidInput {
+        reason: format!(
+            "event {sequence} is of version {version} of {name}, which upcasters lift to a later one, and an aggregate sees what is stored; pass \
+             stored=True if the stored fields are meant, or fold over the events in Python"
+        ),
     })
 }
 

@@ -73,7 +73,6 @@ impl State {
     /// Whether what was found behind it can be added without another look.
     pub fn can_add(&self, behind: &Self) -> bool {
         match (self, behind) {
-            (Self::Sum { floats: Some(own), .. }, Self::Sum { floats: Some(behind), .. }) => own.can_add(behind),
             (Self::Extreme(Some(own)), Self::Extreme(Some(behind))) => compare(own, behind).is_some(),
             _ => true,
         }
@@ -105,7 +104,7 @@ impl State {
             Self::Sum { ints, floats: None } => Scalar::Int(ints),
             Self::Sum { ints, floats: Some(mut floats) } => {
                 floats.add_int(ints);
-                Scalar::Float(floats.finish())
+                Scalar::Float(floats.rounded())
             }
             Self::Extreme(known) => known.unwrap_or(Scalar::Null),
             Self::Event(known) => known.map_or(Scalar::Null, Scalar::Event),
