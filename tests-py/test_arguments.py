@@ -204,3 +204,44 @@ def test_errors_print_no_control_characters(tmp_path: Path) -> None:
     done = run_child("import sys, batpak; batpak.Store.open(sys.argv[1], create=False)", tmp_path / "a\x1b[2J")
     assert done.returncode == 1
     assert "NotAJournal" in done.stderr
+
+
+class Sum(batpak.Projection[int]):
+    """Something that can be materialised."""
+
+    name = "sum"
+
+    def initial(self) -> int:
+        return 0
+
+    @batpak.on(KIND)
+    def added(self, state: int, event: batpak.Event) -> int:
+        return state + 1
+
+
+def last_batch(store: Store, limit: int) -> object:
+    with store.cursor("c") as cursor:
+        return cursor.batch(limit)
+
+
+AT_LEAST_ONE: list[tuple[str, Callable[[Store, int], object]]] = [
+    ("capacity", lambda store, number: store.subscribe(number)),
+    ("limit", lambda store, number: store.report_chain_walk(0, limit=number)),
+    ("limit", lambda store, number: store.causation_tree(0, limit=number)),
+    ("limit", last_batch),
+    ("commit_every", lambda store, number: store.react(lambda event, reaction: None, "r", commit_every=number)),
+    ("snapshot_every", lambda store, number: store.materialise(Sum, snapshot_every=number)),
+    ("every", lambda store, number: batpak.check_determinism(store, Sum, every=number)),
+    ("checkpoint_events", lambda store, number: Store.open(store.path, checkpoint_events=number)),
+    ("checkpoint_interval_ms", lambda store, number: Store.open(store.path, checkpoint_interval_ms=number)),
+]
+
+
+@pytest.mark.parametrize("number", [0, -1, -(2**400)], ids=["zero", "negative", "long"])
+@pytest.mark.parametrize(("name", "use"), AT_LEAST_ONE)
+def test_a_range_that_begins_with_1_is_told_so(
+    store: Store, name: str, use: Callable[[Store, int], object], number: int
+) -> None:
+    shown = "a number of 401 bits" if number < -1 else str(number)
+    with pytest.raises(batpak.InvalidInput, match=rf"^{name} is {shown}; it must be 1 to \d+$"):
+        use(store, number)

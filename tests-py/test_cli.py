@@ -66,6 +66,13 @@ def test_bad_command_lines_are_usage_errors(arguments: list[str]) -> None:
     assert "usage: batpak" in fail(2, *arguments)
 
 
+def test_an_option_that_a_command_has_not_shows_the_usage_of_that_command(journal: Path) -> None:
+    said = fail(2, "tail", journal, "--reverse")
+    assert "usage: batpak tail " in said
+    assert "batpak tail: error: unrecognized arguments: --reverse" in said
+    assert "usage: batpak [-h]" in fail(2, "--reverse")
+
+
 def test_help_and_version() -> None:
     listing = succeed("--help")
     for command in COMMANDS:

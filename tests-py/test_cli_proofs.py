@@ -77,6 +77,10 @@ def test_evidence_and_tiles(journal: Path, tmp_path: Path) -> None:
     assert (members["events"], members["checkpoint_size"]) == (3, size)
     succeed("keygen", tmp_path / "other.pem", "--public", tmp_path / "other.pub")
     assert batpak_command("verify", bundle, "--public-key", tmp_path / "other.pub").returncode == 3
+    done = batpak_command("evidence", journal, bundle, "--entity", "nobody")
+    assert (done.returncode, done.stdout.split()[0]) == (0, "0")
+    assert "no event matches" in done.stderr
+    succeed("verify", bundle)
     fail(2, "evidence", journal, bundle, "--reverse")
     fail(2, "evidence", journal, journal / "e.zip")
     fail(2, "verify", bundle, "--pins", tmp_path)

@@ -181,7 +181,8 @@ def test_a_registry_and_samples_of_the_module(shop: Workplace) -> None:
         (2, ("freeze", "shop", "--dir", "frozen", "--samples", "Paid"), "a dict from class"),
         (2, ("freeze", "shop"), "--dir"),
         (2, ("thaw", "shop", "--dir", "frozen"), "invalid choice"),
-        (1, ("freeze", "shop", "--dir", "shop.py"), "shop.py"),
+        (2, ("freeze", "shop", "--dir", "shop.py"), "name the directory"),
+        (2, ("check", "shop", "--dir", "shop.py"), "name the directory"),
     ],
 )
 def test_what_cannot_be_done(shop: Workplace, exit_code: int, arguments: tuple[str, ...], message: str) -> None:
@@ -237,3 +238,21 @@ batpak.event(category=0xF, type_id=1)(typing.TypedDict("T", {"x": int}))
     done = shop.run("check", "shop", "--dir", "frozen")
     assert done.returncode == 1
     assert UNSAFE.search(done.stdout.replace("\n", "")) is None
+
+
+def test_strict_finds_what_was_not_frozen(shop: Workplace) -> None:
+    shop.succeed("freeze", "shop", "--dir", "frozen")
+    shop.succeed("check", "shop", "--dir", "frozen", "--strict")
+    shop.write(
+        MODULE.replace(
+            "\nclass Holder",
+            "\n@batpak.event(category=0xF, type_id=2)\n@dataclass\nclass Late:\n    x: int\n\nclass Holder",
+        )
+    )
+    assert shop.succeed("check", "shop", "--dir", "frozen")[-1] == "not frozen yet: Late version 1"
+    done = shop.run("check", "shop", "--dir", "frozen", "--strict")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "not frozen yet: Late version 1")
+    done = shop.run("check", "shop", "--dir", "frozen", "--strict", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout.splitlines()[-1]) == {"ok": True, "not_frozen": ["Late version 1"]}
+    assert "--strict is for check" in shop.fail(2, "freeze", "shop", "--dir", "frozen", "--strict")

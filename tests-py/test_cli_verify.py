@@ -95,3 +95,23 @@ def test_verify_exit_codes(outcome: Outcome, signatures: AxisState, unverifiable
         findings=(),
     )
     assert verify.exit_code_of_verdict(verification) == expected
+
+
+def test_what_is_no_bundle_is_called_by_its_name(journal: Path, tmp_path: Path) -> None:
+    fill(journal, drafts(2))
+    with batpak.Store.open(journal) as store:
+        report = store.report_read_walk()
+        attestation, receipt = store.attest(report), store.append(batpak.Coordinate("a:1", "b"), 1, kind=0xF001)
+    files = {
+        "an attestation": [attestation.to_json().encode(), attestation.to_bytes()],
+        "an evidence report": [report.to_json().encode(), report.body],
+        "a receipt": [receipt.to_json().encode()],
+        "an export of events": [succeed("export", journal).encode()],
+    }
+    file = tmp_path / "file"
+    for form, contents in files.items():
+        for content in contents:
+            file.write_bytes(content)
+            assert f"and this is {form}" in fail(2, "verify", file)
+    file.write_bytes(b"PK\x03\x04batpak_report")
+    assert "not an evidence bundle" in fail(3, "verify", file)

@@ -338,7 +338,7 @@ def test_batches(store: Store) -> None:
     begun = time.monotonic()
     assert cursor.batch(1, timeout=0.05) == []
     assert time.monotonic() - begun >= 0.05
-    for limit, error in ((0, InvalidInput), (-1, InvalidInput), (None, InvalidInput), ("1", TypeError)):
+    for limit, error in ((0, InvalidInput), (-1, InvalidInput), (None, TypeError), ("1", TypeError)):
         with pytest.raises(error):
             cursor.batch(limit)  # type: ignore[arg-type]
     with pytest.raises(InvalidInput):

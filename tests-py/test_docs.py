@@ -55,3 +55,13 @@ def test_the_classes_that_one_begins_with_have_an_example(name: str) -> None:
     cls = getattr(batpak, name)
     documented = [cls, *(getattr(cls, each) for each in dir(cls) if not each.startswith("_"))]
     assert any(">>> " in (each.__doc__ or "") for each in documented)
+
+
+def test_the_example_of_the_readme_runs_a_second_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the guide's first one goes on in the same directory."""
+    monkeypatch.chdir(tmp_path)
+    [readme] = PYTHON_BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    guide = PYTHON_BLOCK.findall((ROOT / "docs" / "guide.md").read_text(encoding="utf-8"))[0]
+    for block in (readme, readme, guide):
+        done = run_child(block)
+        assert (done.returncode, done.stderr) == (0, "")

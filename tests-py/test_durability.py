@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,9 +17,6 @@ from batpak import Store
 from plain_reader import read_journal
 from plain_reader.frame import scan_segment
 from support import COORD, KIND, child_says, log_of, running_child
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ROUNDS = 20
 MODES = ["always", "interval", "manual"]
@@ -324,3 +323,41 @@ def test_a_sync_is_for_what_other_threads_wrote_and_nobody_sees_yet(tmp_path: Pa
         writer.join()
         assert store.sync() == 2
         assert [event.sequence for event in store.query()] == [1]
+
+
+def test_a_copy_beside_a_writer_as_the_documentation_makes_it(path: Path, tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "durability.md").read_text(encoding="utf-8")
+    function = re.search(r"^def copied\(.*?(?=^\S)", page, re.MULTILINE | re.DOTALL)
+    assert function is not None
+    names: dict[str, Any] = {"Path": Path, "shutil": shutil}
+    exec(function[0], names)  # noqa: S102 - what the page shows is what is tested
+    stop = threading.Event()
+
+    def segments() -> int:
+        return len(list((path / "segments").glob("*.log")))
+
+    def write(store: Store) -> None:
+        with store.cursor("c") as cursor:
+            while not stop.wait(0.005):
+                for number in range(20):
+                    store.append(batpak.Coordinate(f"order:{number}", "shop"), bytes(500), kind=KIND)
+                cursor.commit(cursor.batch(20)[-1])
+                store.checkpoint()
+
+    with Store.open(path, segment_bytes=20_000, interval_ms=1) as store:
+        writing = threading.Thread(target=write, args=(store,))
+        writing.start()
+        try:
+            for attempt in range(10):
+                sealed = segments()
+                while segments() == sealed and writing.is_alive():
+                    time.sleep(0.001)
+                copy = tmp_path / f"copy {attempt}"
+                names["copied"](path, copy)
+                assert batpak.verify(copy).findings == ()
+                with Store.open(copy, read_only=True) as reader:
+                    assert len(reader) <= len(store)
+        finally:
+            stop.set()
+            writing.join()
+    assert segments() > 10

@@ -145,6 +145,20 @@ def test_a_journal_whose_name_is_not_ascii(path: Path, bundle: Path, key: Signin
     assert verifier.verify(bundle.read_bytes()).outcome == "signed"
 
 
+def test_until_is_a_sequence(path: Path, bundle: Path) -> None:
+    with Store.open(path) as store:
+        checkpoint = store.checkpoint()
+        with pytest.raises(
+            TypeError, match="until must be an int, not Checkpoint; a checkpoint is given as checkpoint="
+        ):
+            store.export_evidence(bundle, until=checkpoint)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="until must be an int, not str"):
+            store.export_evidence(bundle, until="3")  # type: ignore[arg-type]
+        with pytest.raises(batpak.InvalidInput, match="until is -1"):
+            store.export_evidence(bundle, until=-1)
+        assert not bundle.exists()
+
+
 def test_a_bundle_is_whole_or_not_there(path: Path, bundle: Path) -> None:
     bundle.write_text("before")
     with Store.open(path) as store:

@@ -189,6 +189,10 @@ def test_arguments_that_cannot_be_meant(store: Store) -> None:
     for arguments in wrong:
         with pytest.raises(batpak.InvalidInput):
             store.report_read_walk(**arguments)
+    with pytest.raises(TypeError, match="no reverse: it goes in commit order"):
+        store.report_read_walk(reverse=False)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="no filter colour; there are after, before, category"):
+        store.report_read_walk(colour=1)  # type: ignore[call-arg]
     unknown: list[dict[str, Any]] = [{"reverse": True}, {"colour": 1}, {"limit": True}, {"scope": 7}]
     for arguments in unknown:
         with pytest.raises(TypeError):

@@ -10,7 +10,17 @@ from typing import Any
 import pytest
 
 import batpak
-from batpak import Attestation, InvalidInput, SigningKey, Store, _batpak, verify_run
+from batpak import (
+    Attestation,
+    EvidenceReport,
+    InvalidInput,
+    InvalidReport,
+    ProjectionRun,
+    SigningKey,
+    Store,
+    _batpak,
+    verify_run,
+)
 from projections_support import Accounts, Total, add
 from support import decode, encode
 
@@ -62,6 +72,30 @@ def test_a_report_states_what_was_folded(store: Store) -> None:
     assert "state_hash" in report._repr_html_()
 
 
+def test_the_report_of_an_attestation_is_a_projection_run(store: Store) -> None:
+    add(store, 1, 2)
+    view = store.materialise(Total, entity="order:1")
+    attestation = view.attest()
+    for each in (
+        attestation,
+        Attestation.from_bytes(attestation.to_bytes()),
+        Attestation.from_json(attestation.to_json()),
+    ):
+        report = each.report
+        assert isinstance(report, ProjectionRun)
+        assert report == view.run_report()
+        assert (report.events, report.root, report.filters) == (2, store.root(3), {"entity": "order:1"})
+        assert report.state_hash == view.read().state_hash
+    assert type(store.attest(store.report_read_walk()).report) is EvidenceReport
+    # What says that it is one and lacks something is none, here and wherever it is made.
+    odd = changed(attestation, "counts", more=1)
+    with pytest.raises(InvalidReport, match="not a projection run"):
+        _ = odd.report
+    assert odd.verify().reason_code == "content_hash_mismatch"
+    with pytest.raises(InvalidReport, match="not a projection run"):
+        ProjectionRun.from_bytes(odd.body)
+
+
 def test_signed_and_verified(signed: Store, key: SigningKey) -> None:
     add(signed, 1, 2)
     view = signed.materialise(Total)
@@ -74,6 +108,10 @@ def test_signed_and_verified(signed: Store, key: SigningKey) -> None:
         assert found.ok
         assert found.signature == "valid"
         assert found.code_agrees
+        # The state up to the frontier, and not what came later.
+        assert found.state == 3
+        assert found.to_dict()["state"] == 3
+        assert "<td style='text-align:left'>3</td>" in found._repr_html_()
     assert (
         verify_run(signed, attestation, Total, public_key=SigningKey.generate().public_key).signature == "unknown_key"
     )
@@ -127,10 +165,24 @@ def test_what_does_not_agree(store: Store) -> None:
         assert not found.ok
         assert getattr(found, field) is False
         if field == "root_agrees":
-            assert (found.state_agrees, found.events_agree) == (None, None)
+            assert (found.state_agrees, found.events_agree, found.state) == (None, None, None)
+        else:
+            assert found.state is not None
     # Other code that makes the same state is told, but that is no disagreement.
     found = verify_run(store, attestation, Other)
     assert (found.ok, found.code_agrees) == (True, False)
+
+
+def test_what_nobody_signed_is_still_compared(store: Store) -> None:
+    add(store, 1, 2)
+    attestation = store.materialise(Total).attest()
+    assert verify_run(store, attestation, Total).ok
+    other_event = changed(attestation, "frontier", event_hash=b"x" * 32)
+    found = verify_run(store, other_event, Total)
+    assert (found.ok, found.root_agrees) == (False, False)
+    other_hash = dataclasses.replace(attestation, body_hash=b"x" * 32)
+    found = verify_run(store, other_hash, Total)
+    assert (found.ok, found.signature) == (False, "invalid")
 
 
 def test_another_journal_and_a_copy(path: Path, tmp_path: Path, key: SigningKey) -> None:
@@ -176,7 +228,9 @@ def test_bodies_that_are_none(store: Store) -> None:
             verify_run(store, dataclasses.replace(attestation, body=each), Total)
     for arguments in ((store, body, Total), (store, attestation, 5)):
         with pytest.raises(TypeError):
-            verify_run(*arguments)
+            verify_run(*arguments)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"store must be a batpak\.Store, opened on the journal or on a copy, not str"):
+        verify_run("copy", attestation, Total)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         verify_run(store, attestation, Total, public_key=b"key")  # type: ignore[arg-type]
 
@@ -186,8 +240,9 @@ def test_a_reader_reports_what_is_synced(path: Path) -> None:
         add(store, 1)
         with Store.open(path, read_only=True) as reader:
             view = reader.materialise(Total)
-            with pytest.raises(InvalidInput, match="known to be synced"):
+            with pytest.raises(InvalidInput, match="known to be synced") as caught:
                 view.run_report()
+            assert "size" not in str(caught.value)
             store.sync()
             reader.refresh()
             assert view.run_report() == store.materialise(Total).run_report()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from functools import cached_property, lru_cache, partial, partialmethod
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -239,6 +240,71 @@ def test_project_is_told_what_it_needs(store: Store) -> None:
 # -- folds ------------------------------------------------------------------------------------------------------------
 
 
+def test_a_state_that_is_changed_in_place_is_not_the_one_that_was_given(store: Store) -> None:
+    add(store, 1, 2)
+
+    def count(state: Any, event: Event) -> Any:
+        inner = state if isinstance(state, dict) else state[0]
+        inner["n"] = inner.get("n", 0) + 1
+        inner.setdefault("seen", set()).add(event.payload)
+        return state
+
+    def into(state: set[Any], event: Event) -> set[Any]:
+        state.add(event.payload)
+        return state
+
+    for initial in ({}, [{}], ({},), {"n": 0, "seen": set()}):
+        before = repr(initial)
+        first, second = store.project(count, initial=initial), store.project(count, initial=initial)
+        assert first == second
+        assert repr(initial) == before
+        assert type(first) is type(initial)
+        assert (first if isinstance(first, dict) else first[0]) == {"n": 2, "seen": {1, 2}}
+    some = {0}
+    assert store.project(into, initial=some) == store.project(into, initial=some) == {0, 1, 2}
+    assert some == {0}
+    # One that holds itself, and one that is held twice.
+    endless: list[Any] = [{}]
+    endless.append(endless)
+    endless.append(endless[0])
+    copy = store.project(count, initial=endless)
+    assert copy is not endless
+    assert copy[1] is copy
+    assert copy[2] is copy[0]
+    assert copy[0]["n"] == 2
+    assert endless[0] == {}
+
+    class Own(dict[str, Any]):
+        pass
+
+    own = Own()
+    assert store.project(count, initial=own) is own
+    assert store.project(count, initial=[], until=-0, entity="nobody") == []
+
+
+def test_an_initial_that_is_the_same_each_time(store: Store) -> None:
+    shared: list[int] = []
+
+    class Gathered(Projection[list[int]]):
+        name = "gathered"
+
+        def initial(self) -> list[int]:
+            return shared
+
+        @batpak.on(0xF001)
+        def take(self, state: list[int], event: Event) -> list[int]:
+            state.append(event.payload)
+            return state
+
+    add(store, 1, 2)
+    for _ in range(2):
+        assert store.project(Gathered) == [1, 2]
+        assert store.project_all([Gathered, Gathered]) == [[1, 2], [1, 2]]
+        assert store.materialise(Gathered).read().state == [1, 2]
+        assert batpak.verify_run(store, store.materialise(Gathered).attest(), Gathered).state == [1, 2]
+    assert shared == []
+
+
 def test_a_forgotten_return_is_told(store: Store) -> None:
     class Forgetful(Total):
         name = "forgetful"
@@ -316,6 +382,102 @@ def test_a_fold_that_appends_does_not_see_its_own(store: Store, kinds: tuple[int
 
 
 # -- definitions ------------------------------------------------------------------------------------------------------
+
+
+async def waiting(state: int, event: Event) -> int:
+    return state
+
+
+def yielding(state: int, event: Event) -> Any:
+    yield state
+
+
+async def yielding_later(state: int, event: Event) -> Any:
+    yield state
+
+
+class Waiting:
+    """An object, and methods of it, that can be called."""
+
+    async def __call__(self, state: int, event: Event) -> int:
+        return state
+
+    async def method(self, state: int, event: Event) -> int:
+        return state
+
+    @classmethod
+    async def of_class(cls, state: int, event: Event) -> int:
+        return state
+
+
+@pytest.mark.parametrize(
+    "fold",
+    [
+        waiting, yielding, yielding_later, Waiting(), Waiting().method, Waiting.of_class, partial(waiting),
+        partial(partial(Waiting())), partial(Waiting().method), lambda state, event: (yield),
+    ],
+)  # fmt: skip
+def test_a_fold_that_nobody_would_run_is_refused(store: Store, fold: Any) -> None:
+    with pytest.raises(TypeError, match="no async function and no generator"):
+        store.project(fold, initial=0)
+
+
+class Calling:
+    """Takes what it is given."""
+
+    def __init__(self, *taken: Any) -> None:
+        self.taken = taken
+
+    def __call__(self, state: Any, event: Event) -> Any:
+        return event.payload
+
+    def method(self, state: Any, event: Event) -> Any:
+        return event.payload
+
+
+@pytest.mark.parametrize("fold", [Calling(), Calling().method, partial(Calling()), lru_cache(Calling().method)])
+def test_whatever_can_be_called_is_a_fold(store: Store, fold: Any) -> None:
+    add(store, 1, 2)
+    assert store.project(fold, initial=0) == 2
+
+
+def test_a_class_is_a_fold(store: Store) -> None:
+    add(store, 1)
+    assert store.project(Calling, initial=0).taken[0] == 0
+
+
+@pytest.mark.parametrize("name", ["initial", "otherwise", "added"])
+@pytest.mark.parametrize("method", [waiting, yielding, yielding_later])
+def test_methods_that_nobody_would_run_are_refused(name: str, method: Any) -> None:
+    with pytest.raises(TypeError, match=rf"Defined\.{name} returns a state.*plain method"):
+        type("Defined", (Total,), {"name": "defined", name: method})
+
+
+def test_a_handler_that_is_hidden_is_refused() -> None:
+    def handler(state: int, event: Event) -> int:
+        return state
+
+    marked = batpak.on(0xF002)(handler)
+    hiding: list[Any] = [staticmethod, classmethod, property, cached_property, partialmethod]
+    for hide in hiding:
+        with pytest.raises(InvalidInput, match=rf"Defined\.other: @{hide.__name__} hides the @batpak\.on below it"):
+            define(other=hide(marked))
+
+
+def test_a_static_handler_under_the_mark(store: Store) -> None:
+    class Doubled(Projection[int]):
+        name = "doubled"
+
+        def initial(self) -> int:
+            return 1
+
+        @batpak.on(0xF001)
+        @staticmethod
+        def added(state: int, event: Event) -> int:
+            return state + 2 * int(event.payload)
+
+    add(store, 3)
+    assert store.project(Doubled) == 7
 
 
 def define(**members: Any) -> Any:
@@ -448,3 +610,20 @@ def test_a_state_that_cannot_be_kept_is_refused_with_its_path(store: Store) -> N
         store.materialise(Wrong).read()
     assert wrong.value.path == "state.amounts[0]"
     assert store.project(Sets)["all"] == [{1}]
+
+
+def test_a_registered_class_stands_for_its_kind(path: Path) -> None:
+    registry = batpak.Registry()
+
+    @registry.event(category=0xF, type_id=1)
+    @dataclass(frozen=True)
+    class Paid:
+        cents: int
+
+    with Store.open(path, registry=registry) as store:
+        store.append(batpak.Coordinate("order:1", "shop"), Paid(5))
+        store.append(batpak.Coordinate("order:1", "shop"), {"cents": 7}, kind=0xF002)
+        assert store.project(lambda total, event: total + event.payload.cents, initial=0, kind=Paid) == 5
+        assert store.aggregate("sum", "cents", kind=Paid) == 5
+        with pytest.raises(batpak.UnregisteredType):
+            store.project(lambda total, _: total, initial=0, kind=int)

@@ -241,7 +241,12 @@ def generator(event: Event, reaction: PendingReaction) -> Any:
     yield reaction.add(BILLS, 1, kind=ANSWER)
 
 
-@pytest.mark.parametrize("handler", [coroutine, generator])
+async def async_generator(event: Event, reaction: PendingReaction) -> Any:
+    reaction.add(BILLS, 1, kind=ANSWER)
+    yield
+
+
+@pytest.mark.parametrize("handler", [coroutine, generator, async_generator])
 def test_a_handler_that_nobody_would_run_is_refused(store: Store, handler: Any) -> None:
     fill(store, 1)
     with pytest.raises(TypeError, match="plain function"):
@@ -255,7 +260,7 @@ def test_a_handler_that_nobody_would_run_is_refused(store: Store, handler: Any) 
         ({"retries": -1}, InvalidInput), ({"retries": None}, TypeError), ({"retries": 1.5}, TypeError), ({"retries": 2**30}, InvalidInput),
         ({"backoff_s": -1}, InvalidInput), ({"backoff_s": float("nan")}, InvalidInput), ({"backoff_s": "1"}, TypeError), ({"backoff_s": True}, TypeError),
         ({"on_failure": "ignore"}, InvalidInput), ({"on_failure": None}, InvalidInput),
-        ({"commit_every": 0}, InvalidInput), ({"commit_every": None}, InvalidInput), ({"commit_every": "1"}, TypeError),
+        ({"commit_every": 0}, InvalidInput), ({"commit_every": None}, TypeError), ({"commit_every": "1"}, TypeError),
         ({"timeout": -1}, InvalidInput), ({"timeout": "1"}, TypeError), ({"stop": True}, TypeError), ({"start": "soon"}, InvalidInput),
         ({"scope": ""}, InvalidInput), ({"after": 1}, TypeError), ({"cursor": ""}, InvalidInput), ({"handler": None}, TypeError),
     ],
@@ -474,3 +479,19 @@ def test_every_call_fails_once_and_each_event_is_answered_once(options: Any, pow
         repeated += finish(disk.crash() if power_cut else disk, numbers)
     assert call > 40
     assert repeated > 0
+
+
+@pytest.mark.parametrize("answer", [[(BILLS, 1)], (BILLS, 1), False, 0, {"total": 1}, ""])
+def test_an_answer_that_is_returned_and_not_added_is_refused(store: Store, answer: Any) -> None:
+    fill(store, 1)
+    with pytest.raises(TypeError, match=f"returned {type(answer).__name__}, which nobody writes; .*reaction.add"):
+        store.react(lambda _event, _reaction: answer, "c", scope="shop", on_failure="skip")
+    assert (answers(store), store.cursors()[0].sequence) == ([], None)
+
+
+def test_a_lambda_may_return_what_add_returns(store: Store) -> None:
+    fill(store, 1, 2)
+    assert store.react(lambda _event, answer: answer.add(BILLS, 1, kind=ANSWER), "c", scope="shop").written == 2
+    with pytest.raises(TypeError, match="returned bool"):
+        store.react(lambda _event, answer: bool(answer.add(BILLS, 1, kind=ANSWER)), "d", scope="shop")
+    assert answers(store) == [1, 1]

@@ -79,16 +79,13 @@ def test_every_event_has_one_answer(path: Path, every: int, durability: str) -> 
                 causes = {event.causation_id for event in reader.query(kind=ANSWER)}
                 assert all(event.event_id in causes for event in asked)
     assert handled > 0
+
+    def bill(event: batpak.Event, reaction: batpak.PendingReaction) -> None:
+        for part in range(1 + event.payload % 3):
+            reaction.add(Coordinate("bill:1", "bills"), [event.payload, part, 0], kind=ANSWER)
+
     with Store.open(path, segment_bytes=8192) as store:
-        report = store.react(
-            lambda event, reaction: [
-                reaction.add(Coordinate("bill:1", "bills"), [event.payload, part, 0], kind=ANSWER)
-                for part in range(1 + event.payload % 3)
-            ],
-            "billing",
-            scope="shop",
-            commit_every=100,
-        )
+        report = store.react(bill, "billing", scope="shop", commit_every=100)
         assert report.position == max(event.sequence for event in store.query(kind=KIND))
         expected = [(event.event_id, part) for event in store.query(kind=KIND) for part in range(1 + event.payload % 3)]
         found = [(event.causation_id, event.payload[1]) for event in store.query(kind=ANSWER)]

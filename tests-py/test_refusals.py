@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -121,8 +122,10 @@ def test_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
     with pytest.raises(batpak.StorageError) as caught:
         Store.open(tmp_path / "file" / "journal")
     assert isinstance(caught.value, OSError)
-    with pytest.raises(batpak.StorageError):
-        Store.open(tmp_path / "file")
+    for options in ({}, {"read_only": True}, {"create": False}):
+        with pytest.raises(batpak.StorageError, match="file is a file, and a journal is a directory") as caught:
+            Store.open(tmp_path / "file", **options)  # type: ignore[arg-type]
+        assert (caught.value.errno, caught.value.filename) == (errno.ENOTDIR, str(tmp_path / "file"))
     assert contents(tmp_path) == {"file": b"mine"}
 
 

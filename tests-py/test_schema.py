@@ -285,3 +285,12 @@ def test_many_threads_register_and_one_of_two_rivals_wins() -> None:
     for thread in threads:
         thread.join()
     assert sorted(won) == list(range(50))
+
+
+def test_the_decorator_without_parentheses() -> None:
+    bare: Any = Registry().event
+    for attempt in (lambda: bare(Point), lambda: bare(Point, category=0xF, type_id=1)):
+        with pytest.raises(TypeError, match=r"write @batpak\.event\(category=0xF, type_id=1\), with"):
+            attempt()
+    with pytest.raises(TypeError, match="category"):
+        bare()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import enum
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypedDict
 
 import attrs
@@ -21,6 +23,7 @@ from schemas import FIELDS, Colour, Rights, holder
 from support import COORD, child_says, contents, contents_and_times, decode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -187,6 +190,17 @@ def test_a_version_with_another_definition_is_refused(frozen: Path, fields: list
     with pytest.raises(batpak.DefinitionChanged):
         schema.freeze(other, frozen)
     assert contents(frozen) == before
+
+
+def test_the_names_of_members_are_part_of_the_definition(frozen: Path) -> None:
+    schema.freeze(versioned(1, ("w", Weather))[0], frozen)
+    renamed: Any = enum.Enum("Weather", {"ARID": "dry", "WET": "wet"})
+    registry, _ = versioned(1, ("w", renamed))
+    with pytest.raises(batpak.DefinitionChanged, match=r"Versioned\.w is different now"):
+        schema.freeze(registry, frozen)
+    # What is stored is the value, so what was written can be read.
+    [result] = schema.check(registry, frozen).results
+    assert (result.ok, [change.what for change in result.changes]) == (True, ["value_renamed"])
 
 
 def test_a_new_version_is_another_file(frozen: Path) -> None:
@@ -511,6 +525,81 @@ def test_a_changed_file_is_refused(frozen: Path, found: str, instead: str) -> No
     refused(registry, file, "version control")
 
 
+class Weather(enum.Enum):
+    """Its names are in the file, and no part of what is compared."""
+
+    DRY = "dry"
+    WET = "wet"
+
+
+def rewrite(file: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    members = json.loads(file.read_text())
+    change(members)
+    file.write_text(json.dumps(members, indent=2, sort_keys=True) + "\n")
+
+
+def fields_of(members: dict[str, Any]) -> dict[str, Any]:
+    fields: dict[str, Any] = members["definition"]["classes"][members["definition"]["class"]]
+    return fields
+
+
+HAND: list[Callable[[dict[str, Any]], object]] = [
+    lambda members: fields_of(members)["y"].update(type="str"),
+    lambda members: fields_of(members)["y"].update(required=True),
+    lambda members: fields_of(members).pop("y"),
+    lambda members: fields_of(members).update(z={"type": "int", "required": False}),
+    lambda members: fields_of(members)["w"]["type"]["enum"].update(SUN="sun"),
+    lambda members: fields_of(members)["w"].update(type={"enum": {"ARID": "dry", "WET": "wet"}}),
+    lambda members: members["samples"].pop(),
+    lambda members: members["samples"].pop(0),
+    lambda members: members["samples"].reverse(),
+    lambda members: members["samples"].append(members["samples"][0]),
+    lambda members: members.pop("digest"),
+    lambda members: members.update(digest=members["digest"].upper()),
+    lambda members: members.update(digest=members["digest"][:-1]),
+    lambda members: members.update(digest="0" * 64),
+    lambda members: members.update(digest=None),
+]
+
+
+@pytest.mark.parametrize("change", HAND)
+def test_a_file_that_is_well_formed_and_was_changed_by_hand_is_refused(
+    frozen: Path, change: Callable[[dict[str, Any]], object]
+) -> None:
+    registry, _ = versioned(1, ("x", int), ("y", str | None, None), ("w", Weather, Weather.DRY))
+    schema.freeze(registry, frozen)
+    file = frozen / "0xF001.v1.json"
+    rewrite(file, lambda members: None)
+    assert schema.check(registry, frozen).ok
+    rewrite(file, change)
+    refused(registry, file, "its digest is not that of the other members; restore it from version control, or remove")
+    # What the message says works.
+    file.unlink()
+    schema.freeze(registry, frozen)
+    assert schema.check(registry, frozen).ok
+
+
+def test_the_digest_is_that_of_the_other_members(frozen: Path) -> None:
+    _, file = file_of(frozen)
+    members = json.loads(file.read_text())
+    told = members.pop("digest")
+    assert told == sha256(json.dumps(members, separators=(",", ":"), sort_keys=True).encode()).hexdigest()
+
+
+def test_large_samples(frozen: Path) -> None:
+    registry, cls = versioned(1, ("x", str))
+    schema.freeze(registry, frozen, samples={cls: [cls(x=letter * 7_000_000) for letter in "abc"]})
+    assert schema.check(registry, frozen).ok
+
+
+def test_another_spelling_of_the_same_file_is_read(frozen: Path) -> None:
+    registry, file = file_of(frozen)
+    members = json.loads(file.read_text())
+    file.write_text(json.dumps(dict(reversed(members.items())), indent=None), newline="\r\n")
+    assert schema.check(registry, frozen).ok
+    assert not schema.freeze(registry, frozen).classes[0].written
+
+
 @pytest.mark.parametrize("content", [b"", b"null", b"[]", b"{}", b"\xff\xfe", b"x", b"[" * 100_000], ids=len)
 def test_what_is_no_such_file_is_refused(frozen: Path, content: bytes) -> None:
     registry, file = file_of(frozen)
@@ -565,20 +654,51 @@ def test_a_directory_without_any_is_refused(frozen: Path) -> None:
         frozen.mkdir(exist_ok=True)
 
 
+def test_a_file_is_no_directory(frozen: Path) -> None:
+    registry, _ = versioned(1, ("x", int))
+    frozen.write_text("a file")
+    for use in (schema.freeze, schema.check):
+        with pytest.raises(batpak.InvalidFixture, match="name the directory") as caught:
+            use(registry, frozen)
+        assert caught.value.file == str(frozen)
+
+
+def test_a_directory_is_no_file(frozen: Path) -> None:
+    registry, file = file_of(frozen)
+    file.unlink()
+    file.mkdir()
+    refused(registry, file, "it is a directory: keep others apart")
+
+
 def test_the_operating_system_may_refuse(frozen: Path) -> None:
     registry, _ = versioned(1, ("x", int))
     frozen.write_text("a file")
     with pytest.raises(OSError):
-        schema.freeze(registry, frozen)
-    with pytest.raises(OSError):
-        schema.check(registry, frozen)
+        schema.freeze(registry, frozen / "below")
+
+
+def test_arguments_of_another_type(frozen: Path) -> None:
+    registry, cls = versioned(1, ("x", int))
+    for use in (schema.freeze, schema.check):
+        for wrong in (5, "module", Registry):
+            with pytest.raises(
+                TypeError, match=r"registry must be a batpak\.Registry, or None for the process-wide one"
+            ):
+                use(wrong, frozen)  # type: ignore[arg-type]
+        with pytest.raises(TypeError):
+            use(registry, 5)  # type: ignore[arg-type]
+    samples: list[Any] = [[cls(x=1)], 5, {cls: cls(x=1)}, {cls: 5}, {cls: {"x": 1}}, {cls: "x"}, {5: [cls(x=1)]}]
+    for each in samples:
+        with pytest.raises(TypeError):
+            schema.freeze(registry, frozen, samples=each)
+    assert not frozen.exists()
 
 
 @given(st.data())
-def test_flipped_bytes_never_pass_for_another_sample(
+def test_flipped_bytes_never_pass_for_another_file(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
-    """Whatever one byte becomes: refused, or the samples are what they were."""
+    """Whatever one byte becomes: refused, or all is what it was."""
     directory = tmp_path_factory.mktemp("frozen")
     registry, file = file_of(directory)
     before = bytearray(file.read_bytes())
@@ -586,10 +706,10 @@ def test_flipped_bytes_never_pass_for_another_sample(
     before[place] ^= data.draw(st.integers(1, 255))
     from batpak._schemas.fixtures import read_fixture
 
-    samples = read_fixture(file).samples
+    fixture = read_fixture(file)
     file.write_bytes(before)
     try:
-        assert read_fixture(file).samples == samples
+        assert read_fixture(file) == fixture
     except batpak.InvalidFixture:
         pass
 

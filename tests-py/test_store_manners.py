@@ -194,3 +194,67 @@ def test_repr_and_html_are_escaped(tmp_path: Path) -> None:
     assert repr(COORD) == "Coordinate(entity='order:1', scope='shop')"
     assert repr(KIND) == "Kind(category=0xF, type_id=0x001)"
     assert repr(Draft(COORD, {}, kind=KIND)) == f"Draft({COORD!r}, {{}}, kind=0xF:0x001)"
+
+
+def test_a_store_is_made_by_open(path: Path) -> None:
+    make = cast("Any", Store)
+    for arguments in ((), (str(path),), (path, path)):
+        with pytest.raises(TypeError, match=r"a Store is made by Store\.open\(path\)"):
+            make(*arguments)
+    assert not path.exists()
+
+
+def test_a_closed_store_is_not_entered(path: Path) -> None:
+    store = Store.open(path)
+    store.close()
+    with pytest.raises(batpak.StoreClosed), store:
+        pytest.fail("the block ran")
+
+
+def test_an_event_shows_the_beginning_of_its_payload(store: Store) -> None:
+    payloads: list[Any] = [
+        {"<script>": "&"},
+        "x" * 1_000_000,
+        bytes(1_000_000),
+        {f"key {number}": ["y" * 1000] * 10 for number in range(1000)},
+        [[[[[[["deep"]]]]]]],
+        10**1000,
+    ]
+    shown = [store.get(store.append(COORD, payload, kind=KIND))._repr_html_() for payload in payloads]
+    assert "{&#x27;&lt;script&gt;&#x27;: &#x27;&amp;&#x27;}" in shown[0]
+    assert all("<script>" not in each and len(each) < 5000 for each in shown)
+    assert "bytes (value)" in shown[0]
+    assert "1000000 bytes (raw)" in shown[2]
+
+
+def test_what_a_notebook_shows_of_what_a_program_holds(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "journal", name="a<b>c") as store:
+        receipt = store.append(COORD, 1, kind=KIND)
+        with store.cursor("<i>") as cursor, store.outbox() as outbox:
+            shown: list[Any] = [cursor, outbox, store.causation_tree(receipt.sequence), store.checkpoint()]
+            for each in shown:
+                html = each._repr_html_()
+                assert html.startswith("<code>&lt;")
+                assert "<b>" not in html
+                assert "<i>" not in html
+
+
+class Everything(batpak.Projection[dict[str, int]]):
+    name = "everything"
+
+    def initial(self) -> dict[str, int]:
+        return {f"key {number}": number for number in range(100_000)}
+
+    @batpak.on(KIND)
+    def seen(self, state: dict[str, int], _: batpak.Event) -> dict[str, int]:
+        return state
+
+
+def test_a_large_state_is_not_written_out(store: Store) -> None:
+    projected = store.materialise(Everything).read()
+    assert len(projected.state) == 100_000
+    shown = repr(projected)
+    assert shown.startswith("Projected(state={'key 0': 0, 'key 1': 1")
+    assert "..., watermark=" in shown
+    assert shown.endswith(f"state_hash={projected.state_hash!r})")
+    assert len(shown) < 2000

@@ -80,7 +80,7 @@ def typed(path: Path) -> Iterator[Store]:
 @pytest.mark.parametrize(("cls", "payload"), PAYLOADS)
 def test_an_instance_of_each_family(typed: Store, cls: Any, payload: Any) -> None:
     receipt = typed.append(COORD, payload)
-    for ref in (receipt.sequence, receipt.event_id, str(receipt.event_id), receipt.event_id.bytes):
+    for ref in (receipt, receipt.sequence, receipt.event_id, str(receipt.event_id), receipt.event_id.bytes):
         found = typed.get(ref, as_=cls)
         assert found == payload
         assert type(found) is cls
@@ -283,3 +283,47 @@ def test_a_type_checker_knows_the_class(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.stdout, done.stderr, done.returncode) == ("Success: no issues found in 1 source file\n", "", 0)
+
+
+def test_a_receipt_names_its_event(typed: Store) -> None:
+    receipts = typed.append_batch([(COORD, Paid(1)), (COORD, Paid(2))])
+    assert [typed.get(receipt).sequence for receipt in receipts] == [1, 2]
+    with pytest.raises(batpak.EventNotFound), batpak.testing.open_store() as other:
+        other.get(receipts[0])
+
+
+def test_what_cannot_be_read_has_a_note_that_names_the_event(typed: Store, path: Path) -> None:
+    lost = typed.append(COORD, {"dollars": 3}, kind=0xF001, version=1)
+    misfit = typed.append(COORD, {"cents": "3"}, kind=0xF001, version=2)
+    newer = typed.append(COORD, {"cents": 3}, kind=0xF001, version=3)
+    reading = typed.typed(Paid)
+    for receipt, error in ((lost, batpak.UpcastFailed), (misfit, batpak.PayloadMismatch), (newer, batpak.NewerVersion)):
+        note = f"event {receipt.sequence} ({receipt.event_id}) of kind 0xF001"
+        with pytest.raises(error) as caught:
+            typed.get(receipt, as_=Paid)
+        assert caught.value.__notes__ == [note]
+        with pytest.raises(error) as caught:
+            next(reading)
+        assert caught.value.__notes__ == [note]
+
+
+def test_a_class_stands_for_its_kind(typed: Store, tmp_path: Path) -> None:
+    typed.append_batch([(COORD, Paid(1)), (COORD, Sent("post")), (COORD, Paid(2))])
+    assert [event.sequence for event in typed.query(kind=Paid)] == [1, 3]
+    assert [event.sequence for event in typed.follow(kind=Sent, timeout=0)] == [2]
+    assert typed.aggregate("count", kind=Paid) == 2
+    assert typed.report_read_walk(kind=Paid).inputs == {"kind": 0xF001}
+    assert typed.export_evidence(tmp_path / "evidence.zip", kind=Sent) >= 1
+    with typed.subscribe(kind=Paid, after=0) as subscription:
+        assert [event.sequence for event in subscription.drain()] == [1, 3]
+    seen: list[int] = []
+    typed.react(lambda event, _: seen.append(event.sequence), "one", kind=Paid)
+    # The cursor keeps the kind: the class may go by another name one day.
+    with typed.cursor("one", kind=0xF001) as cursor:
+        assert (seen, cursor.position) == ([1, 3], 3)
+    asking: list[Any] = [typed.query, typed.follow, typed.subscribe, typed.report_read_walk]
+    for ask in asking:
+        with pytest.raises(batpak.UnregisteredType, match="Unknown is not registered in this store's registry"):
+            ask(kind=Unknown)
+    with pytest.raises(batpak.UnregisteredType, match="Unknown"):
+        typed.cursor("two", kind=Unknown)

@@ -260,6 +260,28 @@ def test_what_an_upcaster_raises_is_the_cause(path: Path) -> None:
         assert store.get(2).payload == Moved(1, 2, tags=["lifted"])
 
 
+def test_a_failure_that_an_upcaster_meets_in_another_event_is_told_once(path: Path) -> None:
+    write(path, [(1, {"before": n}) for n in range(4)])
+    registry = chain(without=1)
+    opened: list[Store] = []
+
+    @registry.upcast(Moved, from_version=1)
+    def of_the_one_before(plain: dict[str, Any]) -> dict[str, Any]:
+        if plain["before"] == 0:
+            raise KeyError("position")
+        moved: Moved = opened[0].get(plain["before"]).payload
+        return {"x": moved.x}
+
+    with Store.open(path, registry=registry) as store:
+        opened.append(store)
+        with pytest.raises(batpak.UpcastFailed, match="raised KeyError") as caught:
+            store.get(4).payload
+        assert str(caught.value).count("raised") == 1
+        assert "UpcastFailed" not in str(caught.value)
+        assert (caught.value.type_name, caught.value.from_version) == ("Moved", 1)
+        assert isinstance(caught.value.__cause__, KeyError)
+
+
 def test_interrupts_are_not_swallowed(path: Path) -> None:
     write(path, [(1, {"at": 1})])
     registry = chain(without=1)

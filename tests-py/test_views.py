@@ -191,6 +191,36 @@ def test_a_handler_that_asks_its_own_view_is_refused(store: Store) -> None:
     assert asked == [1, 1, 1]
 
 
+def test_views_that_ask_each_other_are_refused_and_wait_for_nobody(store: Store) -> None:
+    class One(Total):
+        name = "one"
+
+        def added(self, _: int, event: Event) -> int:
+            return other.read().state
+
+    class Other(Total):
+        name = "other"
+
+        def added(self, _: int, event: Event) -> int:
+            return one.read().state
+
+    one, other = store.materialise(One), store.materialise(Other)
+    add(store, 1)
+    refused: list[str] = []
+
+    def ask(view: batpak.View[int]) -> None:
+        with pytest.raises(InvalidInput, match="another view") as caught:
+            view.read()
+        refused.append(str(caught.value))
+
+    threads = [threading.Thread(target=ask, args=(view,)) for view in (one, other) * 4]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(refused) == len(threads)
+
+
 def test_threads_share_a_view(store: Store) -> None:
     view = store.materialise(Total, snapshot_every=7)
     wrong: list[object] = []
@@ -395,7 +425,8 @@ def test_why_a_snapshot_is_not_used(store: Store) -> None:
     assert why(event_hash=bytes(32)) == "another history: event 2 is another one"
     assert why(sequence=99) == "another history: there is no event 99"
     assert why(counter=99) == "another history: event 2 is another one"
-    assert why(format=2) == "another version of batpak wrote it"
+    assert why(classes=bytes(32)) == "an event class or upcaster changed"
+    assert why(format=1) == "another version of batpak wrote it"
     assert why(state=encode(4)) == "damaged: the state does not have its hash"
     for field, wrong in (
         ("sequence", -1),

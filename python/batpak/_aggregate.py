@@ -101,8 +101,7 @@ class Aggregating(Reading):
         if path is None and measure in _OF_A_FIELD:
             raise InvalidInput(f'"{measure}" needs a field of the payload: field="amount", for instance')
         terms = _terms(by)
-        if number(threads, "threads", _THREADS_MAX) == 0:
-            raise InvalidInput(f"threads is 0; it must be 1 to {_THREADS_MAX}")
+        number(threads, "threads", _THREADS_MAX, least=1)
         if not isinstance(stored, bool):
             raise TypeError(f"stored must be a bool, not {type(stored).__name__}")
         ends = measure in ("first", "last") and path is None and not terms and every is None

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batpak._errors import InvalidInput
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -55,6 +53,11 @@ class CausationTree:
     def __repr__(self) -> str:
         return f"<CausationTree of event {self.event.sequence}: {len(self)} events{'' if self.complete else ', cut'}>"
 
+    def _repr_html_(self) -> str:
+        from batpak._html import plain
+
+        return plain(self)
+
     def __reduce__(self) -> tuple[object, ...]:
         return (_unflattened, (self._flat(),))
 
@@ -80,8 +83,6 @@ def _unflattened(nodes: list[_Node]) -> CausationTree:
 
 def causation_tree(store: Reading, root: Event, limit: int) -> CausationTree:
     """The tree below an event, of at most ``limit`` events, found breadth first."""
-    if limit < 1:
-        raise InvalidInput(f"limit is {limit}; a tree has at least 1 event")
     # By sequence of the parent. Ids of causes are free: an event that is met again is not followed.
     events = {root.sequence: root}
     children: dict[int, list[int]] = {}

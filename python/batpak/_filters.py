@@ -21,7 +21,7 @@ class Conditions(TypedDict, total=False):
     entity: str | None
     entity_prefix: str | None
     scope: str | None
-    kind: Kind | int | None
+    kind: Kind | int | type[Any] | None
     category: int | None
     correlation: UUID | bytes | None
     causation: UUID | bytes | None
@@ -43,17 +43,17 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
-def number(value: int | None, argument: str, most: int = SEQUENCE_MAX) -> int | None:
-    """A whole number from 0 to ``most``; a bool is none."""
+def number(value: int | None, argument: str, most: int = SEQUENCE_MAX, *, least: int = 0) -> int | None:
+    """A whole number from ``least`` to ``most``, or None if that was given; a bool is none."""
     if value is None:
         return None
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"{argument} must be an int, not {type(value).__name__}")
     value = value.__index__()
-    if not 0 <= value <= most:
+    if not least <= value <= most:
         # Python refuses to print a very long number.
         shown = value if value.bit_length() <= 256 else f"a number of {value.bit_length()} bits"
-        raise InvalidInput(f"{argument} is {shown}; it must be 0 to {most}")
+        raise InvalidInput(f"{argument} is {shown}; it must be {least} to {most}")
     return value
 
 
@@ -124,7 +124,8 @@ def kind_code(kind: object, _: str = "kind") -> int:
     if isinstance(kind, Kind):
         return kind.code
     if isinstance(kind, bool) or not isinstance(kind, SupportsIndex):
-        raise TypeError(f"kind must be a batpak.Kind or an int, not {type(kind).__name__}")
+        found = f"the class {kind.__qualname__}" if isinstance(kind, type) else type(kind).__name__
+        raise TypeError(f"kind must be a batpak.Kind or an int, not {found}")
     return Kind.from_code(kind.__index__()).code
 
 

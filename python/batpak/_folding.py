@@ -7,8 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from batpak._errors import InvalidInput, JournalRewound
+from batpak._errors import InvalidInput, JournalRewound, UnregisteredType
 from batpak._projections.projection import Projection
+from batpak._schemas.typed import payload_as
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from batpak._batpak import Event, Events
     from batpak._projections.selection import Selection
     from batpak._proving.proving import Proving
+    from batpak._schemas.registry import EventType
 
     Taking = Callable[[Any, Event], Any]
     Step = tuple[int, "Told", Event]
@@ -72,7 +74,7 @@ class Stretch:
 class Plan:
     """Which method of a projection takes which kind of event."""
 
-    __slots__ = ("handlers", "optional", "other", "projection")
+    __slots__ = ("handlers", "optional", "other", "projection", "typed")
 
     def __init__(self, projection: Projection[Any]) -> None:
         """Bind the methods once."""
@@ -83,10 +85,15 @@ class Plan:
         overridden = type(projection).otherwise is not Projection.otherwise
         self.other: Taking | None = projection.otherwise if overridden else None
         self.optional = type(projection)._optional
+        self.typed = type(projection)._typed
+
+    def initial(self) -> Any:
+        """The state before the first event, which nobody else has."""
+        return copied(self.projection.initial())
 
     def steps(self, store: Proving, stretch: Stretch) -> Iterator[Step[Taking]]:
         """The events that are folded with what takes each, in commit order."""
-        return steps(store, stretch, self.handlers, self.other)
+        return steps(store, stretch, self.handlers, self.other, self.typed)
 
     def fold(self, state: Any, some: Iterable[Step[Taking]]) -> tuple[Any, int, Event | None]:
         """The state after these events, how many there were, and the last of them."""
@@ -111,20 +118,99 @@ def name_of(projection: Projection[Any], handler: Taking) -> str:
     return f"{type(projection).__qualname__}.{getattr(handler, '__name__', 'handler')}"
 
 
-def steps(store: Proving, stretch: Stretch, told: Mapping[int, Told], other: Told | None) -> Iterator[Step[Told]]:
-    """The events of the kinds in ``told``, or of any if there is something ``other`` for the rest, in commit order."""
+def copied(initial: Any) -> Any:
+    """The state to begin with: folding on a dict, list, set or tuple must leave the one that was given as it was.
+
+    Exactly these are copied, and those inside them; any other object is taken as it is.
+    """
+    return _copied(initial, {})
+
+
+def _copied(value: Any, known: dict[int, Any]) -> Any:
+    cls = type(value)
+    if cls not in (dict, list, set, tuple):
+        return value
+    if id(value) in known:
+        return known[id(value)]
+    if cls is set:
+        found: Any = set(value)
+    elif cls is tuple:
+        found = tuple(_copied(each, known) for each in value)
+    else:
+        # Known before what is inside, which may be itself.
+        found = known[id(value)] = cls()
+        if cls is dict:
+            found.update((key, _copied(each, known)) for key, each in value.items())
+        else:
+            found.extend(_copied(each, known) for each in value)
+    known[id(value)] = found
+    return found
+
+
+def steps(
+    store: Proving,
+    stretch: Stretch,
+    told: Mapping[int, Told],
+    other: Told | None,
+    typed: Mapping[int, type],
+) -> Iterator[Step[Told]]:
+    """The events of the kinds in ``told``, or of any if there is something ``other`` for the rest, in commit order.
+
+    Those of the kinds in ``typed`` are of the class that the store knows for the kind, or the iteration raises.
+    """
     if stretch.until < 0:
         return iter(())
     kind, category = stretch.selection.get("kind"), stretch.selection.get("category")
+    known = _classes(store, typed)
     codes = [code for code in told if (kind is None or code == kind) and (category is None or code >> 12 == category)]
     if other is None and len(codes) <= MERGED_MAX:
-        streams = [_with(told[code], stretch.chosen(store, code)) for code in sorted(codes)]
+        streams = [
+            _with(told[code], _only(stretch.chosen(store, code), store, known.get(code))) for code in sorted(codes)
+        ]
         # Sequences differ, so nothing behind them is ever compared.
         return streams[0] if len(streams) == 1 else heapq.merge(*streams)
-    return _sorted_out(told, other, stretch.chosen(store))
+    sorted_out = _sorted_out(told, other, stretch.chosen(store))
+    return _only_known(sorted_out, store, known) if known else sorted_out
 
 
-def _with(told: Told, events: Events) -> Iterator[Step[Told]]:
+def _classes(store: Proving, typed: Mapping[int, type]) -> dict[int, EventType]:
+    """What the store's registry has for these kinds; UnregisteredType if there is nothing."""
+    found: dict[int, EventType] = {}
+    for code, cls in typed.items():
+        known = store._registry.lookup_kind(code)
+        if known is None:
+            raise UnregisteredType(
+                f"a handler takes {cls.__qualname__}, and nothing is registered for its kind, 0x{code:04X}, in this "
+                "store's registry: open the store with the registry= of the projection",
+                type_name=cls.__qualname__,
+            )
+        found[code] = known
+    return found
+
+
+def _only(events: Iterable[Event], store: Proving, known: EventType | None) -> Iterable[Event]:
+    return events if known is None else _of_class(events, store, known)
+
+
+def _of_class(events: Iterable[Event], store: Proving, known: EventType) -> Iterator[Event]:
+    version = known.version
+    for event in events:
+        if event.payload_version != version or event.encoding != "value":
+            payload_as(store._registry, known, event)
+        yield event
+
+
+def _only_known(some: Iterator[Step[Told]], store: Proving, known: Mapping[int, EventType]) -> Iterator[Step[Told]]:
+    for step in some:
+        event = step[2]
+        wanted = known.get(event.kind.code)
+        if wanted is not None and (event.payload_version != wanted.version or event.encoding != "value"):
+            # It raises what keeps the event from being of its class; a handler that does not look must not count it.
+            payload_as(store._registry, wanted, event)
+        yield step
+
+
+def _with(told: Told, events: Iterable[Event]) -> Iterator[Step[Told]]:
     return ((event.sequence, told, event) for event in events)
 
 
@@ -136,7 +222,7 @@ def _sorted_out(told: Mapping[int, Told], other: Told | None, events: Events) ->
 def fold_all(store: Proving, projections: Sequence[Projection[Any]], stretch: Stretch) -> list[Any]:
     """The states of several projections, each event read once."""
     plans = [Plan(projection) for projection in projections]
-    states = [plan.projection.initial() for plan in plans]
+    states = [plan.initial() for plan in plans]
     optional = [plan.optional or state is None for plan, state in zip(plans, states, strict=True)]
     told: dict[int, list[tuple[int, Taking]]] = {
         code: [
@@ -147,7 +233,8 @@ def fold_all(store: Proving, projections: Sequence[Projection[Any]], stretch: St
         for code in {code for plan in plans for code in plan.handlers}
     }
     others = [(place, plan.other) for place, plan in enumerate(plans) if plan.other is not None]
-    for _, takers, event in steps(store, stretch, told, others or None):
+    typed = {code: cls for plan in plans for code, cls in plan.typed.items()}
+    for _, takers, event in steps(store, stretch, told, others or None, typed):
         for place, taking in takers:
             try:
                 following = taking(states[place], event)

@@ -151,3 +151,8 @@ class Outbox:
 
     def __repr__(self) -> str:
         return f"<Outbox with {len(self)} events waiting>"
+
+    def _repr_html_(self) -> str:
+        from batpak._html import plain
+
+        return plain(self)

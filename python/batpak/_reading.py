@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from batpak._causation import causation_tree
 from batpak._filters import microseconds, number, pairs, text
 from batpak._follow import Follow
-from batpak._schemas.typed import payload_as, registered
+from batpak._receipt import AppendReceipt
+from batpak._schemas.typed import kind_of, payload_as, registered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,14 +34,14 @@ class Reading:
     _registry: Registry
 
     @overload
-    def get(self, ref: EventRef) -> Event: ...
+    def get(self, ref: EventRef | AppendReceipt) -> Event: ...
     @overload
-    def get(self, ref: EventRef, *, as_: type[T]) -> T: ...
-    def get(self, ref: EventRef, *, as_: type[T] | None = None) -> Event | T:
+    def get(self, ref: EventRef | AppendReceipt, *, as_: type[T]) -> T: ...
+    def get(self, ref: EventRef | AppendReceipt, *, as_: type[T] | None = None) -> Event | T:
         """Read one event, or its payload as an instance of a class; its bytes are checked against its hash.
 
         Args:
-            ref: event id (UUID, its text or its 16 bytes), or sequence.
+            ref: event id (UUID, its text or its 16 bytes), sequence, or receipt; of a receipt, the event id counts.
             as_: a class that is registered in the store's registry; ``typed`` reads many events so.
 
         Returns:
@@ -51,7 +52,8 @@ class Reading:
             UnregisteredType: ``as_`` is not registered.
             PayloadMismatch: the event is of another kind than ``as_``, or what was stored does not fit that class.
             NewerVersion: it was written by a newer version of the class.
-            UpcasterMissing, UpcastFailed: it was written by an older version, and cannot be lifted to this one.
+            UpcasterMissing, UpcastFailed: it was written by an older version, and cannot be lifted to this one. Like
+                the two before, it has a note that names the event.
             JournalDamaged: its bytes changed on disk.
             StoreClosed, ForkedStore: this store cannot be used.
 
@@ -64,13 +66,14 @@ class Reading:
         ...     cents: int
         >>> with tempfile.TemporaryDirectory() as directory, Store.open(directory, registry=registry) as store:
         ...     receipt = store.append(Coordinate("order:1", "shop"), Paid(995))
-        ...     store.get(receipt.event_id, as_=Paid).cents
+        ...     store.get(receipt, as_=Paid).cents
         995
         """
+        which = ref.event_id if isinstance(ref, AppendReceipt) else ref
         if as_ is None:
-            return self._core.get(ref)
+            return self._core.get(which)
         known = registered(self._registry, as_)
-        return cast("T", payload_as(self._registry, known, self._core.get(ref)))
+        return cast("T", payload_as(self._registry, known, self._core.get(which)))
 
     def query(
         self,
@@ -78,7 +81,7 @@ class Reading:
         entity: str | None = None,
         entity_prefix: str | None = None,
         scope: str | None = None,
-        kind: Kind | int | None = None,
+        kind: Kind | int | type[Any] | None = None,
         category: int | None = None,
         correlation: UUID | bytes | None = None,
         causation: UUID | bytes | None = None,
@@ -100,7 +103,7 @@ class Reading:
             entity: only this entity.
             entity_prefix: only this entity and those below it: "player" is "player" and "player:alice", not "players".
             scope: only this scope.
-            kind: only this kind.
+            kind: only this kind, or that of a class that is registered in the store's registry.
             category: only kinds of this category, 0 to 15.
             correlation: only events with this correlation id; a UUID or 16 bytes.
             causation: only events that name this event as their cause; its id as a UUID or 16 bytes.
@@ -119,6 +122,7 @@ class Reading:
 
         Raises:
             InvalidInput: a number is out of range, a name empty, or a time naive.
+            UnregisteredType: ``kind`` is a class that is not registered.
             TypeError: an argument is of another type.
             StoreClosed, ForkedStore: this store cannot be used.
             JournalDamaged: while iterating, if an event's bytes changed on disk.
@@ -135,7 +139,7 @@ class Reading:
             entity=text(entity, "entity"),
             entity_prefix=text(entity_prefix, "entity_prefix"),
             scope=text(scope, "scope"),
-            kind=kind,
+            kind=kind_of(self._registry, kind),
             category=number(category, "category", 15),
             correlation=correlation,
             causation=causation,
@@ -179,7 +183,7 @@ class Reading:
         entity: str | None = None,
         entity_prefix: str | None = None,
         scope: str | None = None,
-        kind: Kind | int | None = None,
+        kind: Kind | int | type[Any] | None = None,
         category: int | None = None,
         correlation: UUID | bytes | None = None,
         causation: UUID | bytes | None = None,
@@ -213,13 +217,15 @@ class Reading:
         [{'paid': True}]
         """
         given = None if metadata is None else dict(pairs(metadata) or ())
+        # Once: a class that is defined again in a notebook is another one.
+        wanted = kind_of(self._registry, kind)
 
         def events_behind(sequence: int | None) -> Events:
             return self.query(
                 entity=entity,
                 entity_prefix=entity_prefix,
                 scope=scope,
-                kind=kind,
+                kind=wanted,
                 category=category,
                 correlation=correlation,
                 causation=causation,
@@ -253,9 +259,10 @@ class Reading:
         ...     [event.payload for event in store.causation_tree(asked.event_id).walk()]
         [{'asked': True}, {'paid': True}]
         """
-        if limit is None:
+        most = number(limit, "limit", least=1)
+        if most is None:
             raise TypeError("limit must be an int, not NoneType")
-        return causation_tree(self, self.get(ref), number(limit, "limit") or 0)
+        return causation_tree(self, self.get(ref), most)
 
     def walk_ancestors(self, ref: EventRef, limit: int | None = None) -> Iterator[Event]:
         """An event, then the one that it chains to, and so on to the first of its entity: newest first.

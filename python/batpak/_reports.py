@@ -27,7 +27,8 @@ class OpenReport(Report):
     """How an open went.
 
     Attributes:
-        path_taken: "created", "clean", "recovered" (an unsynced tail was cut and set aside) or "read_only".
+        path_taken: "created", "clean" (nothing had to be cut, as also after most kills), "recovered" (an unsynced tail
+            was cut and set aside) or "read_only".
         events: events found, before this open wrote its own.
         durable_events: of these, known synced before.
         segments: segments found.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import warnings
 from contextlib import contextmanager
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from batpak import _batpak, _fork, _payloads
 from batpak._aggregate import Aggregating
 from batpak._consuming.consuming import Consuming
-from batpak._errors import InvalidInput
+from batpak._errors import InvalidInput, StorageError
 from batpak._filters import number
 from batpak._gates import Gating
 from batpak._observing.attesting import Attesting
@@ -24,7 +26,6 @@ from batpak._schemas.registry import Registry, default_registry
 from batpak._schemas.typed_reading import TypedReading
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Iterator
     from types import TracebackType
     from uuid import UUID
@@ -46,6 +47,19 @@ CLOCK_AHEAD_US = 1_000_000
 def absolute(path: Path_) -> str:
     """The directory that is meant now: a later chdir must not move a journal. Links are left as they are."""
     return str(Path(path).absolute())
+
+
+def _directory(path: Path_) -> str:
+    """The directory, which need not be there."""
+    directory = absolute(path)
+    if os.path.isfile(directory):  # noqa: PTH113 - unlike Path.is_file it never raises
+        raise StorageError(
+            f"{directory} is a file, and a journal is a directory; give a directory, which is made if it is missing",
+            errno=errno.ENOTDIR,
+            filename=directory,
+            operation="open",
+        )
+    return directory
 
 
 def _keys_of(keys: Iterable[str]) -> list[str]:
@@ -104,6 +118,12 @@ class Store(Projecting, Consuming, TypedReading, Observing, Aggregating, Attesti
     """
 
     __slots__ = ("__weakref__", "_path", "_views")
+
+    def __new__(cls, *given: object, **_: object) -> Self:
+        """Refuse what is no open journal: ``Store("directory")`` is meant as ``Store.open("directory")``."""
+        if not given or not isinstance(given[0], _batpak.CoreStore):
+            raise TypeError(f"a {cls.__name__} is made by {cls.__name__}.open(path), which opens the journal there")
+        return super().__new__(cls)
 
     def __init__(
         self, core: _batpak.CoreStore, path: Path, registry: Registry = default_registry, gating: Gating | None = None
@@ -200,7 +220,7 @@ class Store(Projecting, Consuming, TypedReading, Observing, Aggregating, Attesti
             KeyRequired, WrongKey, InvalidKey: the journal is signed by another key than the one given, or that is none.
             UpcasterMissing: a class of the registry has upcasters, and one is missing between version 1 and its own.
             InvalidInput: an argument is out of range.
-            StorageError: the operating system refused.
+            StorageError: the operating system refused; or ``path`` is a file.
         """
         signer = None if signing_key is None else signer_of(signing_key)
         if pins is not None and Path(pins).resolve().is_relative_to(Path(path).resolve()):
@@ -212,7 +232,7 @@ class Store(Projecting, Consuming, TypedReading, Observing, Aggregating, Attesti
         gating = Gating(gates, gate_mode, record_denials=record_denials)
         with _signals_held():
             core = _batpak.CoreStore.open(
-                path if isinstance(path, _batpak.Place) else absolute(path),
+                path if isinstance(path, _batpak.Place) else _directory(path),
                 create=create,
                 read_only=read_only,
                 signing_key=signer,
@@ -228,9 +248,9 @@ class Store(Projecting, Consuming, TypedReading, Observing, Aggregating, Attesti
                 durable_only=_durable_only(visibility),
                 idempotency_window=_window(idempotency_window),
                 pins=None if pins is None else absolute(pins),
-                checkpoint_events=number(checkpoint_events, "checkpoint_events"),
+                checkpoint_events=number(checkpoint_events, "checkpoint_events", least=1),
                 adopt_key=adopt_key,
-                checkpoint_interval_ms=number(checkpoint_interval_ms, "checkpoint_interval_ms", DAY_MS),
+                checkpoint_interval_ms=number(checkpoint_interval_ms, "checkpoint_interval_ms", DAY_MS, least=1),
             )
         store = cls(core, Path(path), known, gating)
         _fork.watch(core)
@@ -313,6 +333,9 @@ class Store(Projecting, Consuming, TypedReading, Observing, Aggregating, Attesti
         self._core.close()
 
     def __enter__(self) -> Self:
+        if self._core.closed or self._core.forked:
+            # It raises what every use of such a store does.
+            self._core.refresh()
         return self
 
     def __exit__(

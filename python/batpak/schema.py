@@ -7,6 +7,7 @@ and says which changes since then are safe. On the command line they are ``batpa
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,6 @@ from batpak._schemas.typed import registered
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
 
     Samples = Mapping[type, Iterable[Any]]
 
@@ -130,11 +130,13 @@ def freeze(registry: Registry | None, path: str | os.PathLike[str], *, samples: 
 
     Raises:
         DefinitionChanged: a version was frozen with another definition; ``batpak schema check`` says which changes.
-        InvalidFixture: a file of the directory is damaged, or none of this kind.
+        InvalidFixture: a file of the directory is damaged, was changed by hand or is none of this kind; or ``path`` is
+            a file.
         SchemaError: a class without samples that it accepts, or a registry without classes.
         UnregisteredType: ``samples`` names a class that is not registered.
         InvalidValue: one of ``samples`` is not as its class says.
         UnsupportedAnnotation: a forward reference names nothing.
+        TypeError: an argument is of another type.
         OSError: the operating system refused.
 
     Thread-safety: one call at a time for a directory.
@@ -156,10 +158,9 @@ def freeze(registry: Registry | None, path: str | os.PathLike[str], *, samples: 
         True
 
     """
-    known_registry = default_registry if registry is None else registry
-    directory = Path(path)
+    known_registry, directory = _registry(registry), _directory(path)
     given: dict[int, list[Any]] = {}
-    for cls, instances in (samples or {}).items():
+    for cls, instances in _samples(samples).items():
         given[registered(known_registry, cls).kind_code] = list(instances)
     new: list[Fixture] = []
     classes: list[FrozenClass] = []
@@ -178,6 +179,39 @@ def freeze(registry: Registry | None, path: str | os.PathLike[str], *, samples: 
     for fixture in new:
         write_fixture(directory, fixture)
     return FreezeReport(tuple(classes))
+
+
+def _registry(registry: object) -> Registry:
+    if registry is None:
+        return default_registry
+    if not isinstance(registry, Registry):
+        raise TypeError(
+            f"registry must be a batpak.Registry, or None for the process-wide one, not {_type_of(registry)}"
+        )
+    return registry
+
+
+def _directory(path: str | os.PathLike[str]) -> Path:
+    directory = Path(path)
+    if directory.exists() and not directory.is_dir():
+        message = f"{directory}: this is a file: name the directory of the frozen definitions"
+        raise InvalidFixture(message, file=str(directory))
+    return directory
+
+
+def _samples(samples: object) -> Samples:
+    if samples is None:
+        return {}
+    if not isinstance(samples, Mapping):
+        raise TypeError(f"samples must be a dict from a class to a list of its instances, not {_type_of(samples)}")
+    for instances in samples.values():
+        if not isinstance(instances, Iterable) or isinstance(instances, str | bytes | Mapping):
+            raise TypeError(f"samples must have a list of instances for each class, not {_type_of(instances)}")
+    return samples
+
+
+def _type_of(value: object) -> str:
+    return type(value).__name__
 
 
 def _types(registry: Registry) -> list[EventType]:
@@ -236,8 +270,10 @@ def check(registry: Registry | None, path: str | os.PathLike[str]) -> SchemaRepo
 
     Raises:
         UpcasterMissing: a class has upcasters, but not all: ``Store.open`` refuses the registry too.
-        InvalidFixture: a file is damaged or none of this kind, or there is no file at all.
+        InvalidFixture: a file is damaged, was changed by hand or is none of this kind; there is no file at all; or
+            ``path`` is a file.
         UnsupportedAnnotation: a forward reference names nothing.
+        TypeError: an argument is of another type.
         OSError: the operating system refused.
 
     Thread-safety: safe.
@@ -266,13 +302,9 @@ def check(registry: Registry | None, path: str | os.PathLike[str]) -> SchemaRepo
         ('sample 1: payload.x: expected str, found int',)
 
     """
-    known_registry = default_registry if registry is None else registry
+    known_registry, directory = _registry(registry), _directory(path)
     known_registry.check_upcasters()
-    directory = Path(path)
-    try:
-        fixtures = read_fixtures(directory)
-    except FileNotFoundError:
-        fixtures = []
+    fixtures = read_fixtures(directory) if directory.exists() else []
     if not fixtures:
         message = f"{directory}: there is no frozen definition: freeze them first"
         raise InvalidFixture(message, file=str(directory))

@@ -112,7 +112,10 @@ def main(argv: list[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     parser, commands = command_line(arguments[:1])
     try:
-        namespace = parser.parse_args(arguments)
+        namespace, unknown = parser.parse_known_args(arguments)
+        if unknown:
+            # The usage of the command, which argparse would not show here.
+            getattr(namespace, "_parser", parser).error(f"unrecognized arguments: {' '.join(unknown)}")
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else USAGE
     for command in commands:
@@ -136,6 +139,7 @@ def command_line(configured: Collection[str]) -> tuple[Parser, list[_Command]]:
     commands = []
     for name, summary in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=summary)
+        subparser.set_defaults(_parser=subparser)
         if name in configured:
             command = cast("_Command", _load(name))
             command.configure(subparser)

@@ -52,5 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         output.write_json({"file": str(arguments.file), "events": count, "checkpoint_size": checkpoint.size})
     else:
+        if count == 0:
+            output.diagnose("no event matches: the file speaks of the checkpoints only")
         output.write(f"{count} events under the checkpoint over {checkpoint.size} events")
     return OK

@@ -39,6 +39,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--samples", metavar="NAME", help="freeze: a dict of the module from each class to a list of its instances"
     )
+    parser.add_argument(
+        "--strict", action="store_true", help="check: fail also if a registered version is not frozen yet"
+    )
     add_json(parser)
 
 
@@ -46,6 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Freeze or check."""
     if arguments.samples is not None and arguments.action == "check":
         raise CommandError("--samples is for freeze: check reads those that were frozen", USAGE)
+    if arguments.strict and arguments.action == "freeze":
+        raise CommandError("--strict is for check: freeze writes whatever is not frozen yet", USAGE)
     module_name, _, registry_name = arguments.module.partition(":")
     module = _imported(module_name)
     registry = _member(module, registry_name) if registry_name else default_registry
@@ -54,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not registry.types():
         raise CommandError(f"{arguments.module}: no class is registered; name the registry, MODULE:REGISTRY", USAGE)
     if arguments.action == "check":
-        return _check(registry, arguments.dir, as_json=arguments.json)
+        return _check(registry, arguments.dir, strict=arguments.strict, as_json=arguments.json)
     samples = None if arguments.samples is None else _member(module, arguments.samples)
     if samples is not None and not isinstance(samples, dict):
         raise CommandError(f"--samples {arguments.samples}: a dict from class to a list of instances", USAGE)
@@ -100,13 +105,14 @@ def _freeze(registry: batpak.Registry, directory: Path, samples: Any, *, as_json
     return OK
 
 
-def _check(registry: batpak.Registry, directory: Path, *, as_json: bool) -> int:
+def _check(registry: batpak.Registry, directory: Path, *, strict: bool, as_json: bool) -> int:
     report = schema.check(registry, directory)
+    exit_code = OK if report.ok and not (strict and report.not_frozen) else FAILED
     if as_json:
         for result in report.results:
             output.write_json({**result.to_dict(), "ok": result.ok})
         output.write_json({"ok": report.ok, "not_frozen": report.not_frozen})
-        return OK if report.ok else FAILED
+        return exit_code
     for result in report.results:
         output.write(f"{result.file}  {output.escape(result.type_name)}  {_verdict(result)}")
         for change in result.changes:
@@ -116,7 +122,7 @@ def _check(registry: batpak.Registry, directory: Path, *, as_json: bool) -> int:
             output.write(f"    FAILED  {output.escape(failure)}")
     for name in report.not_frozen:
         output.write(f"not frozen yet: {output.escape(name)}")
-    return OK if report.ok else FAILED
+    return exit_code
 
 
 def _verdict(result: schema.SchemaResult) -> str:

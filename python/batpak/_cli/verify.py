@@ -21,6 +21,7 @@ from .opening import (
     load_public_key,
     require_directory,
 )
+from .other_forms import refuse_another_form
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             verification = batpak.verify_evidence(arguments.directory, public_key=public_key)
         except batpak.InvalidProof as error:
+            refuse_another_form(arguments.directory)
             raise CommandError(f"{arguments.directory}: {error}", TAMPERED) from error
         # What was left out of a choice cannot be told, and is no fault of it.
         wanted = dataclasses.replace(verification.axes, completeness="absent")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from batpak import _batpak
 from batpak._consuming.cursor import Cursor, rewound
@@ -12,6 +12,7 @@ from batpak._consuming.reactor import Policy, Reactor, ReactReport
 from batpak._errors import InvalidInput, StoreReadOnly
 from batpak._filters import number, pairs
 from batpak._frontier import seconds_of
+from batpak._schemas.typed import kind_of
 from batpak._writing import Writing
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Consuming(Writing):
         entity: str | None = None,
         entity_prefix: str | None = None,
         scope: str | None = None,
-        kind: Kind | int | None = None,
+        kind: Kind | int | type[Any] | None = None,
         category: int | None = None,
         correlation: UUID | bytes | None = None,
         causation: UUID | bytes | None = None,
@@ -70,6 +71,7 @@ class Consuming(Writing):
             CursorDisplaced: the event that it had come to is gone, or is another one: the journal was cut or restored.
             CursorDamaged: its file is damaged, or of another cursor or journal.
             InvalidInput: ``name``, ``start``, ``timeout`` or a condition is out of range.
+            UnregisteredType: ``kind`` is a class that is not registered.
             StoreReadOnly: a cursor needs somewhere to keep its position; ``follow(after=)`` needs nothing.
             StorageError, StorePoisoned: a new cursor's position could not be kept.
             StoreClosed, ForkedStore: this store cannot be used.
@@ -90,7 +92,7 @@ class Consuming(Writing):
             "entity": entity,
             "entity_prefix": entity_prefix,
             "scope": scope,
-            "kind": kind,
+            "kind": kind_of(self._registry, kind),
             "category": category,
             "correlation": correlation,
             "causation": causation,
@@ -180,12 +182,14 @@ class Consuming(Writing):
         it has returned, that is written as one frame, then the cursor is committed. Whenever the program is killed, the
         next run gives the event again unless it was committed, and its answer is written once: it has keys, which the
         store knows as long as the answer is within its ``idempotency_window``. If a handler answers otherwise the
-        second time, the first answer stands, and a warning is logged. What a handler does elsewhere, also what it
-        appends to the store itself, is done again, and is not taken back if it raises. The filters decide whether a
-        handler is given its own answers.
+        second time, the first answer stands, and a warning is logged; but not if it adds only the beginning of what it
+        added then, or nothing, which nobody can tell from an event that it does not answer. What a handler does
+        elsewhere, also what it appends to the store itself, is done again, and is not taken back if it raises. The
+        filters decide whether a handler is given its own answers.
 
         Args:
-            handler: takes the event and the reaction; what it returns does not matter. Not a coroutine function.
+            handler: takes the event and the reaction, and returns None, or what ``reaction.add`` returned: any other
+                value would be an answer that nobody writes. Not a coroutine function.
             cursor: the name of the cursor; see ``cursor``.
             retries: how often an event is tried again whose handler raised, or whose answer was refused; 0 to
                 1,000,000. Nothing of a failed attempt is written.
@@ -202,7 +206,8 @@ class Consuming(Writing):
 
         Raises:
             ReactionFailed: a handler failed for good; the cursor stands before that event, its cause is the failure.
-            TypeError: the handler returned a coroutine or a generator; or an argument is of another type.
+            TypeError: the handler returned something else, such as a coroutine or its answers, and nothing was written
+                for this event; or an argument is of another type.
             StorageError, StorePoisoned: an answer or the position could not be written; the events that are not
                 committed are given again.
             KeyboardInterrupt: what was handled before is committed.

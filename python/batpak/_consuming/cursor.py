@@ -127,11 +127,13 @@ class Cursor:
 
         Raises:
             InvalidInput: a number is out of range, the cursor is closed, or another thread is using it.
+            TypeError: an argument is of another type.
             Whatever iterating raises; the events of this call are given again then.
         """
-        most = number(limit, "limit")
-        if not most:
-            raise InvalidInput("limit must be 1 or more: a batch of no events never ends a loop")
+        # A batch of no events would never end a loop.
+        most = number(limit, "limit", least=1)
+        if most is None:
+            raise TypeError("limit must be an int, not NoneType")
         seconds = seconds_of(timeout)
         with self._alone():
             before = self._given
@@ -323,6 +325,11 @@ class Cursor:
     def __repr__(self) -> str:
         place = "at the beginning" if self.position is None else f"behind event {self.position}"
         return f"<Cursor {self._name!r} {'closed' if self._closed else place}>"
+
+    def _repr_html_(self) -> str:
+        from batpak._html import plain
+
+        return plain(self)
 
 
 def rewound(store: Reading, kept: CursorPosition, first: int) -> CursorPosition:

@@ -37,7 +37,8 @@ class ReactReport(Report):
         handled: events whose handler returned.
         written: events written in answer.
         repeated: of the events handled, those whose answer was in the journal before, from a run that did not live to
-            remember it; it stands, and nothing was written.
+            remember it; it stands, and nothing was written. An event that the handler answers with nothing is not
+            among them, whatever it answered before.
         retried: attempts beyond the first, over all events.
         skipped: events that were given up, with ``on_failure="skip"``.
         position: everything up to and including this sequence is committed; None if nothing is.
@@ -71,8 +72,8 @@ class Policy:
             raise InvalidInput(f"backoff_s is {self.backoff_s}; it must be 0 to 86,400 seconds")
         if self.on_failure not in ("stop", "skip"):
             raise InvalidInput(f'on_failure is {self.on_failure!r:.100}; it must be "stop" or "skip"')
-        if not number(self.commit_every, "commit_every"):
-            raise InvalidInput(f"commit_every is {self.commit_every}; it must be 1 or more")
+        if number(self.commit_every, "commit_every", least=1) is None:
+            raise TypeError("commit_every must be an int, not NoneType; 1 commits after each event")
         if self.stop is not None and not (hasattr(self.stop, "is_set") and hasattr(self.stop, "wait")):
             raise TypeError(f"stop must be a threading.Event, not {type(self.stop).__name__}")
 
@@ -174,9 +175,7 @@ class Reactor:
             return failure
         finally:
             pending._end()
-        if hasattr(result, "__await__") or hasattr(result, "send"):
-            _close(result)
-            raise TypeError("the handler returned a coroutine or a generator, which nobody runs; pass a plain function")
+        _refuse_answer(result, len(pending))
         _, written, _, _ = self._store._core.marks()
         try:
             receipts = pending._write()
@@ -229,6 +228,20 @@ class Reactor:
             self._cursor.commit(self._done)
             self._done = None
             self._uncommitted = 0
+
+
+def _refuse_answer(result: object, added: int) -> None:
+    """Refuse what a handler returned in place of adding it: it would be lost without a word."""
+    if any(hasattr(result, name) for name in ("__await__", "send", "asend")):
+        _close(result)
+        raise TypeError("the handler returned a coroutine or a generator, which nobody runs; pass a plain function")
+    # A lambda that only adds returns the number of what it added, and nothing is lost.
+    if result is None or (type(result) is int and 0 <= result < added):
+        return
+    raise TypeError(
+        f"the handler returned {type(result).__name__}, which nobody writes; add what is to be written with "
+        "reaction.add(...), and return nothing"
+    )
 
 
 def _close(result: object) -> None:

@@ -76,10 +76,18 @@ class Attestation(Report):
     def report(self) -> EvidenceReport:
         """The report. Whether it is the one that was signed is for ``verify`` to say.
 
+        That of a projection run is a ``batpak.ProjectionRun``, with ``events``, ``root``, ``state_hash`` and
+        ``filters``; for a type checker, ``batpak.ProjectionRun.from_bytes(attestation.body)`` says so.
+
         Raises:
-            InvalidReport: the body is no report.
+            InvalidReport: the body is no report, or one of a projection run that lacks something of it.
         """
-        return EvidenceReport.from_bytes(self.body)
+        report = EvidenceReport.from_bytes(self.body)
+        if report.kind == "projection_run":
+            from batpak._projections.run import ProjectionRun
+
+            return ProjectionRun.from_bytes(self.body)
+        return report
 
     def verify(self, public_key: PublicKey | None = None, *, journal_id: UUID | None = None) -> AttestationVerdict:
         """Check that the report is the one that was signed, and by whom.

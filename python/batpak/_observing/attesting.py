@@ -66,14 +66,15 @@ class Attesting(Proving):
         the same history get the same bytes, before and after anything is written behind it.
 
         Args:
-            filters: those of ``query``, which see.
+            filters: those of ``query``, which see, but not ``reverse``: the walk is in commit order.
 
         Returns:
             The report; events that cannot be read are its findings. While it is made, the names of the entities that
             were met are held in memory.
 
         Raises:
-            InvalidInput, TypeError: as ``query``.
+            InvalidInput: a filter is out of range, empty or naive.
+            TypeError: one is of another type, or there is none of that name.
             JournalRewound: in a read-only store, if recovery cut what was to be read.
             StorageError: the operating system refused.
             StoreClosed, ForkedStore: this store cannot be used.

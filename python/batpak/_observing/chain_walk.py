@@ -30,9 +30,7 @@ class ChainWalkReport(EvidenceReport):
 
 def chain_walk(store: Proving, ref: EventRef, limit: int | None) -> ChainWalkReport:
     """Walk back and report."""
-    wanted = number(limit, "limit")
-    if wanted == 0:
-        raise InvalidInput("limit is 0; it must be 1 or more, or None for the whole chain")
+    wanted = number(limit, "limit", least=1)
     findings: list[EvidenceFinding] = []
     last: Event | None = None
     try:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from batpak._filters import pairs
 from batpak._observing.subscription import Subscription
 from batpak._reading import Reading
+from batpak._schemas.typed import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +28,7 @@ class Observing(Reading):
         entity: str | None = None,
         entity_prefix: str | None = None,
         scope: str | None = None,
-        kind: Kind | int | None = None,
+        kind: Kind | int | type[Any] | None = None,
         category: int | None = None,
         correlation: UUID | bytes | None = None,
         causation: UUID | bytes | None = None,
@@ -51,6 +52,7 @@ class Observing(Reading):
 
         Raises:
             InvalidInput: a number is out of range, or a name empty.
+            UnregisteredType: ``kind`` is a class that is not registered.
             TypeError: an argument is of another type.
             JournalRewound: in a read-only store, if recovery cut events that it had seen; nobody was told of it yet.
             StoreClosed, ForkedStore: this store cannot be used.
@@ -63,13 +65,14 @@ class Observing(Reading):
         ([{'paid': True}], None)
         """
         given = None if metadata is None else dict(pairs(metadata) or ())
+        wanted = kind_of(self._registry, kind)
 
         def events_between(behind: int | None, last: int | None) -> Events:
             return self.query(
                 entity=entity,
                 entity_prefix=entity_prefix,
                 scope=scope,
-                kind=kind,
+                kind=wanted,
                 category=category,
                 correlation=correlation,
                 causation=causation,

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from batpak._errors import JournalDamaged
-from batpak._filters import in_one_form, number
+from batpak._filters import Filters, in_one_form, number
 from batpak._observing.chain_walk import place_of, unreadable
 from batpak._observing.evidence_report import FINDINGS_MAX, EvidenceFinding, EvidenceReport, durable_size, frontier_over
+from batpak._schemas.typed import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batpak._batpak import Event
-    from batpak._filters import Filters
     from batpak._proving.proving import Proving
 
 
@@ -51,7 +51,13 @@ def read_walk(store: Proving, filters: Filters) -> ReadWalkReport:
     """Read and report."""
     from hashlib import sha256
 
+    filters = {**filters, "kind": kind_of(store._registry, filters.get("kind"))}
     # What is wrong with the conditions is said before anything is synced.
+    if "reverse" in filters:
+        raise TypeError("a read walk has no reverse: it goes in commit order, so that all who walk get the same digest")
+    unknown = sorted(filters.keys() - Filters.__optional_keys__)
+    if unknown:
+        raise TypeError(f"there is no filter {unknown[0]}; there are {', '.join(sorted(Filters.__optional_keys__))}")
     nothing: Filters = {**filters, "limit": 0}
     with suppress(JournalDamaged):
         store.query(**nothing, reverse=False)

@@ -78,11 +78,9 @@ class Subscription:
             capacity: how many may wait.
             after: where to begin; behind the newest event if None.
         """
-        given = number(capacity, "capacity", CAPACITY_MAX)
+        given = number(capacity, "capacity", CAPACITY_MAX, least=1)
         if given is None:
             raise TypeError("capacity must be an int, not NoneType")
-        if given == 0:
-            raise InvalidInput(f"capacity is 0; it must be 1 to {CAPACITY_MAX}")
         begin = number(after, "after")
         # What is wrong with the conditions is said now, and not when the first event comes.
         events_between(0, 0)

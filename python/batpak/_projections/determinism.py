@@ -7,14 +7,15 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
 
 from batpak._batpak import report_hash
-from batpak._errors import InvalidInput
 from batpak._filters import number
 from batpak._folding import Plan, Stretch, forgotten, name_of, noted
-from batpak._projections.code import code_digest, unsteady_names
+from batpak._projections.classes import run_digest
 from batpak._projections.projection import instance_of
+from batpak._projections.steadiness import unsteady_names
 from batpak._reports import Report
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Unpack
 
     from batpak._batpak import Event
@@ -23,7 +24,13 @@ if TYPE_CHECKING:
     from batpak._proving.proving import Proving
 
     FindingCode = Literal[
-        "replays_differ", "restored_differs", "child_differs", "child_failed", "state_mutated", "unsteady_name"
+        "replays_differ",
+        "restored_differs",
+        "kept_differs",
+        "child_differs",
+        "child_failed",
+        "state_mutated",
+        "unsteady_name",
     ]
 
 
@@ -33,10 +40,11 @@ class DeterminismFinding(Report):
 
     Attributes:
         code: "replays_differ": two replays in this process made different states. "restored_differs": going on from a
-            restored snapshot made another state. "child_differs": a process with another hash seed made another state.
-            "child_failed": there the projection raised. "state_mutated": a handler changed the state that it was given.
-            "unsteady_name": the code uses something that is another each time, such as the time; this one is advice,
-            since nobody has seen it matter.
+            restored snapshot made another state. "kept_differs": a view keeps another state than a replay up to the
+            same event makes; only ``View.check`` looks. "child_differs": a process with another hash seed made another
+            state. "child_failed": there the projection raised. "state_mutated": a handler changed the state that it was
+            given. "unsteady_name": the code uses something that is another each time, such as the time; this one is
+            advice, since nobody has seen it matter.
         message: for people.
         sequence: the event concerned, or None.
     """
@@ -47,6 +55,24 @@ class DeterminismFinding(Report):
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """A state that a view keeps, by its hash, and the events that it says it was made of."""
+
+    stretch: Stretch
+    state_hash: bytes
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What came out of folding from the first event on."""
+
+    state: Any
+    state_hash: bytes
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
 class DeterminismReport(Report):
     """What replays of a projection showed.
 
@@ -54,7 +80,7 @@ class DeterminismReport(Report):
         ok: whether no replay differed and no handler was seen to change its input; advice does not count.
         projection: its name.
         version: its version.
-        code_digest: digest of its code, 32 bytes.
+        code_digest: digest of its code, and of the event classes and upcasters that it reads with, 32 bytes.
         sequence: the last event that readers saw; what was appended later is in no replay; None if they saw none.
         events: how many events handlers took.
         state_hash: hash of the state's canonical bytes, 32 bytes.
@@ -128,19 +154,21 @@ def check_determinism(
     return check(store, instance_of(projection), store._stretch(until, filters), every=every)
 
 
-def check(store: Proving, projection: Projection[Any], stretch: Stretch, *, every: int) -> DeterminismReport:
+def check(
+    store: Proving, projection: Projection[Any], stretch: Stretch, *, every: int, kept: Kept | None = None
+) -> DeterminismReport:
     """Check a projection over chosen events; see ``check_determinism``."""
     from batpak._projections.determinism_child import replayed_elsewhere
 
-    nth = number(every, "every")
-    if not nth:
-        raise InvalidInput("every must be 1 or more")
-    digest, cls = code_digest(projection), type(projection)
-    state_hash, events = replayed(store, projection, stretch)
+    nth = number(every, "every", least=1)
+    if nth is None:
+        raise TypeError("every must be an int, not NoneType; 1 looks at every event")
+    digest, cls = run_digest(projection, store._registry), type(projection)
+    replay = replayed(store, projection, stretch)
+    state_hash, events = replay.state_hash, replay.events
     findings: list[DeterminismFinding] = []
     restored_hash, sampled = _sampled(store, projection, stretch, nth, findings)
-    again, _ = replayed(store, projection, stretch)
-    if again != state_hash:
+    if replayed(store, projection, stretch).state_hash != state_hash:
         findings.append(_differs("replays_differ", "two replays in one process made different states"))
     elif restored_hash != state_hash:
         findings.append(
@@ -150,6 +178,8 @@ def check(store: Proving, projection: Projection[Any], stretch: Stretch, *, ever
                 "the order of a dict, which comes back sorted",
             )
         )
+    if kept is not None:
+        findings.extend(_kept_otherwise(store, projection, kept))
     outcome = replayed_elsewhere(store, projection, stretch)
     if outcome.problem is not None:
         findings.append(_differs("child_failed", f"in another process it raised {outcome.problem}"))
@@ -179,11 +209,24 @@ def check(store: Proving, projection: Projection[Any], stretch: Stretch, *, ever
     )
 
 
-def replayed(store: Proving, projection: Projection[Any], stretch: Stretch) -> tuple[bytes, int]:
-    """The hash of the state, and how many events were folded for it."""
+def replayed(store: Proving, projection: Projection[Any], stretch: Stretch) -> Replay:
+    """Fold from the first event on."""
     plan = Plan(projection)
-    state, events, _ = plan.fold(projection.initial(), plan.steps(store, stretch))
-    return report_hash(type(projection)._form.encoded(state)), events
+    state, events, _ = plan.fold(plan.initial(), plan.steps(store, stretch))
+    return Replay(state, report_hash(type(projection)._form.encoded(state)), events)
+
+
+def _kept_otherwise(store: Proving, projection: Projection[Any], kept: Kept) -> Iterator[DeterminismFinding]:
+    replay = replayed(store, projection, kept.stretch)
+    if (replay.state_hash, replay.events) == (kept.state_hash, kept.events):
+        return
+    sequence = None if kept.stretch.until < 0 else kept.stretch.until
+    what = "another state" if replay.state_hash != kept.state_hash else "another number of events"
+    message = (
+        f"the view keeps {what} than a replay up to the same event makes: it was made with something else than what "
+        "is there now; forget the snapshot, materialise the projection anew, and raise its version"
+    )
+    yield DeterminismFinding("kept_differs", message, sequence)
 
 
 def _differs(code: FindingCode, message: str) -> DeterminismFinding:
@@ -199,7 +242,7 @@ def _sampled(
 ) -> tuple[bytes, int]:
     """Replay with looks at the state before and after a handler, which then goes on from a restored one."""
     plan, form = Plan(projection), type(projection)._form
-    state = projection.initial()
+    state = plan.initial()
     optional = plan.optional or state is None
     mutating: set[str] = set()
     sampled = 0

@@ -114,7 +114,7 @@ def _answer(job: dict[str, Any]) -> dict[str, object]:
         if store.journal_id != job["journal_id"]:
             return {"skipped": "another journal is at the store's path now"}
         try:
-            state_hash, events = replayed(store, projection, Stretch(job["filters"], job["until"]))
+            replay = replayed(store, projection, Stretch(job["filters"], job["until"]))
         except Exception as error:  # noqa: BLE001 - it is the answer
             return {"problem": f"{type(error).__name__}: {error}"}
-    return {"state_hash": state_hash, "events": events}
+    return {"state_hash": replay.state_hash, "events": replay.events}

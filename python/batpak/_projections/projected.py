@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from batpak._reports import Report
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from batpak._receipt import Hlc
 
 State = TypeVar("State")
+
+_SHOWN_MAX: Final = 1000
+"""So many characters of a state are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,8 @@ class Projected(Report, Generic[State]):
         age_s: seconds since the state was brought up to date in this process; None if that never happened, and the
             state is that of a snapshot.
         rebuilt: why the state was made anew from the first event on, in place of a kept one; None if a snapshot was
-            gone on from.
+            gone on from. It stays for as long as the view goes on from that state: ``folded_now`` is what this call
+            cost.
         state_hash: hash of the state's canonical bytes, 32 bytes.
     """
 
@@ -42,6 +46,13 @@ class Projected(Report, Generic[State]):
     age_s: float | None
     rebuilt: str | None
     state_hash: bytes
+
+    def __repr__(self) -> str:
+        """As of any dataclass, but a long state is cut."""
+        state = repr(self.state)
+        rest = (f"{name}={getattr(self, name)!r}" for name in self.__slots__ if name != "state")
+        shown = state if len(state) <= _SHOWN_MAX else f"{state[:_SHOWN_MAX]}..."
+        return f"{type(self).__qualname__}({', '.join([f'state={shown}', *rest])})"
 
     def _repr_html_(self) -> str:
         from batpak._html import table

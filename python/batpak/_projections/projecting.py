@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from batpak import _batpak
 from batpak._errors import InvalidInput
 from batpak._filters import number
-from batpak._folding import Plan, Stretch, fold_all, last_visible
+from batpak._folding import Plan, Stretch, copied, fold_all, last_visible
 from batpak._observing.attesting import Attesting
+from batpak._projections.plain_function import is_plain
 from batpak._projections.projection import Projection, instance_of
 from batpak._projections.selection import bounded, selected
 from batpak._projections.view import SNAPSHOT_EVERY, View
+from batpak._schemas.typed import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -64,7 +66,10 @@ class Projecting(Attesting):
 
         Args:
             fold: takes state and event, returns the next state; or a ``batpak.Projection``, as an instance or class.
-            initial: the state before the first event; only for a callable, since a projection has its own.
+            initial: the state before the first event; only for a callable, since a projection has its own. A dict,
+                list, set or tuple is copied first, with those inside it, so that a fold that changes its state leaves
+                the one that was given as it was; an object of any other class, subclasses of these included, is taken
+                as it is. The same holds for what ``initial`` of a projection returns.
             until: as of this sequence, inclusive; as of this ``batpak.Checkpoint``; or as of this time, by the clock
                 of the events, inclusive, an aware datetime.
             filters: only these events: ``entity``, ``entity_prefix``, ``scope``, ``kind``, ``category``,
@@ -77,7 +82,11 @@ class Projecting(Attesting):
         Raises:
             InvalidInput: a filter is out of range, ``until`` is a checkpoint of another history, or ``fold`` returned
                 None although it did not begin with None, which is mostly a forgotten ``return``.
-            TypeError: an argument is of another type, ``initial`` is missing, or there is no such filter.
+            TypeError: an argument is of another type, ``initial`` is missing, ``fold`` is async or a generator, or
+                there is no such filter.
+            UnregisteredType: a handler takes a class that the store's registry does not have.
+            UpcasterMissing, UpcastFailed, NewerVersion, PayloadMismatch: an event of a class that a handler takes
+                cannot be read as an instance of it; with a note that names the event.
             Whatever ``fold`` raises, with a note that names the event; and what ``query`` raises.
 
         >>> import tempfile
@@ -94,13 +103,18 @@ class Projecting(Attesting):
             if initial is not _NOT_GIVEN:
                 raise InvalidInput("a projection has an initial() of its own; leave initial= out")
             plan = Plan(instance_of(fold))
-            state, _, _ = plan.fold(plan.projection.initial(), plan.steps(self, stretch))
+            state, _, _ = plan.fold(plan.initial(), plan.steps(self, stretch))
             return state
         if not callable(fold):
             raise TypeError(f"fold must be a callable or a batpak.Projection, not {type(fold).__name__}")
+        if not is_plain(fold):
+            raise TypeError(
+                "fold returns the next state, so it is no async function and no generator; pass a plain one"
+            )
         if initial is _NOT_GIVEN:
             raise TypeError("initial is missing: the state before the first event")
-        return initial if stretch.until < 0 else _batpak.fold(stretch.chosen(self), fold, initial)
+        begun = copied(initial)
+        return begun if stretch.until < 0 else _batpak.fold(stretch.chosen(self), fold, begun)
 
     def project_all(
         self,
@@ -126,9 +140,13 @@ class Projecting(Attesting):
         wanted = [instance_of(each) for each in projections]
         return fold_all(self, wanted, self._stretch(until, filters))
 
+    def _selected(self, filters: Selection) -> Selection:
+        """The conditions in the form that is kept and compared; a class stands for its kind."""
+        return selected({**filters, "kind": kind_of(self._registry, filters.get("kind"))})
+
     def _stretch(self, until: Until, filters: Selection) -> Stretch:
         """Which events are meant, as of now."""
-        selection, last = bounded(self, selected(filters), until)
+        selection, last = bounded(self, self._selected(filters), until)
         visible = last_visible(self)
         return Stretch(selection, visible if last is None else min(last, visible))
 
@@ -142,8 +160,8 @@ class Projecting(Attesting):
         """Keep the state of a projection up to date: each read folds only what is new.
 
         Snapshots lie in the journal's directory as a cache that may be deleted at any time. One that was made by
-        another version, other code, with other filters, from another history, or that is damaged is not used, and
-        ``Projected.rebuilt`` says why.
+        another version, other code, other event classes or upcasters, with other filters, from another history, or that
+        is damaged is not used, and ``Projected.rebuilt`` says why.
 
         Args:
             projection: an instance or a class.
@@ -160,12 +178,10 @@ class Projecting(Attesting):
             TypeError: an argument is of another type.
             StoreClosed, ForkedStore: this store cannot be used.
         """
-        every = number(snapshot_every, "snapshot_every")
-        if every == 0:
-            raise InvalidInput("snapshot_every is 0; it must be 1 or more, or None")
+        every = number(snapshot_every, "snapshot_every", least=1)
         # Says so if the store is closed.
         self._core.events()
-        chosen_view: View[State] = View(self, instance_of(projection), selected(filters), every)
+        chosen_view: View[State] = View(self, instance_of(projection), self._selected(filters), every)
         self._views.add(chosen_view)
         return chosen_view
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import types
 import typing
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Union, get_args, get_origin
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Union, get_ar
 from batpak._batpak import Event, Kind
 from batpak._errors import InvalidInput, UnregisteredType
 from batpak._filters import kind_code
+from batpak._projections.plain_function import is_plain
 from batpak._projections.state import StateForm, form_of
 from batpak._schemas.registry import Registry, default_registry
 
@@ -21,6 +21,7 @@ Handler = TypeVar("Handler", bound="Callable[..., Any]")
 
 NAME_BYTES_MAX = 60
 _MARK = "_batpak_kinds"
+_RETURNS_A_STATE = "returns a state, so it is no async function and no generator; make it a plain method"
 
 
 def on(*kinds: type | Kind | int) -> Callable[[Handler], Handler]:
@@ -28,7 +29,9 @@ def on(*kinds: type | Kind | int) -> Callable[[Handler], Handler]:
 
     Args:
         kinds: classes that were announced with ``@batpak.event``, ``batpak.Kind`` or its number for untyped events;
-            one or more.
+            one or more. A method that names a class is only given events whose payload is an instance of it: one that
+            cannot be read so is refused as ``Store.get(as_=)`` refuses it, whether the method looks at the payload or
+            not. A method that names a kind is given what there is.
 
     Returns:
         The decorator, which returns the method unchanged.
@@ -55,9 +58,8 @@ def on(*kinds: type | Kind | int) -> Callable[[Handler], Handler]:
     def mark(handler: Handler) -> Handler:
         if not callable(handler) or isinstance(handler, type):
             raise TypeError("@batpak.on goes directly above a method of a batpak.Projection")
-        flags = getattr(getattr(handler, "__code__", None), "co_flags", 0)
-        if flags & (inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR):
-            raise TypeError("a handler returns the next state, so it is no async function and no generator")
+        if not is_plain(handler):
+            raise TypeError(f"a handler {_RETURNS_A_STATE}")
         setattr(handler, _MARK, checked)
         return handler
 
@@ -71,6 +73,9 @@ class Projection(Generic[State]):
     event) -> state``. A handler returns the next state and leaves the one that it is given, and everything else, as it
     is: what it returns must depend on nothing but state and event. Events of kinds without a handler are not looked
     at, unless ``otherwise`` is overridden. A definition that cannot work is refused when the class is made.
+
+    An event of a class under ``@batpak.on`` that cannot be read as that class ends the fold with UpcasterMissing,
+    UpcastFailed, NewerVersion or PayloadMismatch, or UnregisteredType if the store has another registry.
 
     Attributes:
         name: under which its snapshots are kept: 1 to 60 bytes of UTF-8, without "@".
@@ -98,6 +103,8 @@ class Projection(Generic[State]):
     registry: ClassVar[Registry] = default_registry
 
     _handlers: ClassVar[dict[int, str]] = {}
+    # The kinds whose handler named a class, and so is given nothing else than instances of it.
+    _typed: ClassVar[dict[int, type]] = {}
     _form: ClassVar[StateForm]
     _optional: ClassVar[bool] = False
 
@@ -107,7 +114,10 @@ class Projection(Generic[State]):
         _check_name_and_version(cls)
         if cls.initial is Projection.initial:
             raise InvalidInput(f"{cls.__qualname__} has no initial(); it returns the state before the first event")
-        cls._handlers = _handlers_of(cls)
+        cls._handlers, cls._typed = _handlers_of(cls)
+        for method in sorted({"initial", "otherwise", *cls._handlers.values()}):
+            if not is_plain(getattr(cls, method)):
+                raise TypeError(f"{cls.__qualname__}.{method} {_RETURNS_A_STATE}")
         if not cls._handlers and cls.otherwise is Projection.otherwise:
             raise InvalidInput(f"{cls.__qualname__} handles nothing; put @batpak.on(...) above a method")
         cls._form = form_of(cls, cls.state)
@@ -164,26 +174,43 @@ def _check_name_and_version(cls: type[Projection[Any]]) -> None:
         raise InvalidInput(f"{cls.__qualname__}.version is {cls.version!r:.100}; it must be an int, 1 or more")
 
 
-def _handlers_of(cls: type[Projection[Any]]) -> dict[int, str]:
-    """Which method takes which kind. A method that is overridden without ``@batpak.on`` keeps its kinds."""
+def _handlers_of(cls: type[Projection[Any]]) -> tuple[dict[int, str], dict[int, type]]:
+    """Which method takes which kind, and the classes by which kinds were named.
+
+    A method that is overridden without ``@batpak.on`` keeps its kinds.
+    """
     marked: dict[str, tuple[type | Kind, ...]] = {}
     for base in cls.__mro__:
         for name, value in vars(base).items():
             kinds = getattr(value, _MARK, None)
             if kinds is not None:
                 marked.setdefault(name, kinds)
+            elif _hides_a_mark(value):
+                raise InvalidInput(
+                    f"{cls.__qualname__}.{name}: @{type(value).__name__} hides the @batpak.on below it; a handler is a "
+                    "plain method that takes self, state and event, with @batpak.on on top of it"
+                )
     found: dict[int, str] = {}
+    typed: dict[int, type] = {}
     for name in sorted(marked):
         if not callable(getattr(cls, name, None)):
             raise InvalidInput(f"{cls.__qualname__}.{name} takes events in a base class and is no method here")
         for kind in marked[name]:
             code = kind.code if isinstance(kind, Kind) else _code_of(cls, name, kind)
+            if not isinstance(kind, Kind):
+                typed[code] = kind
             if found.setdefault(code, name) != name:
                 raise InvalidInput(
                     f"{cls.__qualname__}: both {found[code]} and {name} take events of {Kind.from_code(code)!r}; "
                     "let one method take them"
                 )
-    return found
+    return found, typed
+
+
+def _hides_a_mark(value: object) -> bool:
+    """Whether this is a property, a staticmethod or the like around a handler that was marked."""
+    inner = (getattr(value, name, None) for name in ("__wrapped__", "__func__", "fget", "func"))
+    return any(hasattr(each, _MARK) for each in inner)
 
 
 def _code_of(cls: type[Projection[Any]], handler: str, event_class: type) -> int:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
 
+from batpak._batpak import report_hash
 from batpak._errors import InvalidInput, InvalidReport
 from batpak._folding import Stretch
 from batpak._observing.attestation import Attestation
-from batpak._observing.evidence_report import EvidenceReport, frontier_over
-from batpak._projections.code import PYTHON, code_digest
+from batpak._observing.evidence_report import EvidenceReport, durable_size, frontier_over
+from batpak._projections.classes import run_digest
+from batpak._projections.code import PYTHON
 from batpak._projections.determinism import replayed
 from batpak._projections.projection import instance_of
 from batpak._projections.selection import selected
@@ -41,13 +43,20 @@ _FACTS: Final[dict[str, type]] = {"root": bytes, "state_hash": bytes}
 class ProjectionRun(EvidenceReport):
     """What a projection makes of the log up to an event; made by ``View.run_report``.
 
-    ``inputs``: name, version and ``code_digest`` (32 bytes) of the ``projection``, the ``python`` version that the
-    digest is of, and the ``filters`` that chose the events. ``counts``: the ``events`` that handlers took. ``facts``:
+    ``inputs``: name and version of the ``projection``, the ``code_digest`` (32 bytes) of its code and of the event
+    classes and upcasters that it reads with, the ``python`` version that the digest is of, and the ``filters`` that
+    chose the events. ``counts``: the ``events`` that handlers took. ``facts``:
     the ``root`` of the journal's Merkle tree at the frontier, and the ``state_hash``, the hash of the state's canonical
     bytes, 32 bytes each.
     """
 
     KIND: ClassVar[str | None] = "projection_run"
+
+    def __post_init__(self) -> None:
+        """Refuse what is no projection run, so that none of the members that are named here is missing."""
+        # Without arguments, super() would look for the class that dataclass made this one of.
+        EvidenceReport.__post_init__(self)
+        _check(self)
 
     @property
     def events(self) -> int:
@@ -75,17 +84,20 @@ class RunVerification(Report):
     """Whether a projection run is what an attestation says.
 
     Attributes:
-        ok: whether everything agrees, and the signature is "valid", or "unsigned" in a journal without a key.
+        ok: whether everything but ``code_agrees`` agrees, and the signature is "valid", or "unsigned" in a journal
+            without a key.
         journal_agrees: whether it is about this journal.
-        root_agrees: whether the journal has this root at that size.
+        root_agrees: whether the journal has this root, and this last event, at that size.
         projection_agrees: whether the projection has the name and the version that are stated.
-        code_agrees: whether its code has the digest that is stated. Another Python version has other digests, so this
-            is no part of ``ok``.
+        code_agrees: whether its code, and the event classes and upcasters that it reads with, have the digest that is
+            stated. Another Python version has other digests, so this is no part of ``ok``.
         events_agree: whether as many events were folded; None if it was not replayed.
         state_agrees: whether the same state came out; None if it was not replayed.
-        signature: "valid", "invalid", "unsigned" (the journal had no key), "missing" (it had one), "unknown_key" (the
-            key is not the given one, or none of the journal's) or "revoked_key" (the journal says that it must not be
-            trusted; if you do, give it as ``public_key``).
+        signature: "valid", "invalid" (or the body is not the one whose hash is stated), "unsigned" (the journal had no
+            key), "missing" (it had one), "unknown_key" (the key is not the given one, or none of the journal's) or
+            "revoked_key" (the journal says that it must not be trusted; if you do, give it as ``public_key``).
+        state: the state that came out of the replay; it is the one that was attested if ``state_agrees``. None if it
+            was not replayed.
     """
 
     ok: bool
@@ -96,6 +108,13 @@ class RunVerification(Report):
     events_agree: bool | None
     state_agrees: bool | None
     signature: SignatureState
+    state: Any = None
+
+    def _repr_html_(self) -> str:
+        from batpak._html import table
+
+        shown = {name: getattr(self, name) for name in self.__slots__}
+        return table(type(self).__name__, {**shown, "state": f"{self.state!r:.500}"})
 
 
 def report_of(
@@ -105,6 +124,11 @@ def report_of(
     if watermark is None:
         raise InvalidInput("the journal shows no event yet, so there is nothing to report")
     size = watermark.sequence + 1
+    if store._core.read_only and durable_size(store) < size:
+        raise InvalidInput(
+            f"event {size - 1}, the last one of this state, is not known to be synced, and a report must not be ahead "
+            "of what is; report again when its writer has called sync(), or once its interval is over"
+        )
     # A writer syncs them for this.
     root = store.root(size)
     return ProjectionRun(
@@ -114,7 +138,7 @@ def report_of(
         inputs={
             "projection": identity.name,
             "version": identity.version,
-            "code_digest": identity.code,
+            "code_digest": identity.run_digest,
             "python": PYTHON,
             "filters": identity.filters,
         },
@@ -124,13 +148,8 @@ def report_of(
     )
 
 
-def _read(body: bytes) -> ProjectionRun:
-    """The report in a body.
-
-    Raises:
-        InvalidReport: the bytes are no body of a projection run.
-    """
-    run = ProjectionRun.from_bytes(body)
+def _check(run: ProjectionRun) -> None:
+    """Raise InvalidReport if a report is no projection run."""
     for what, members, wanted in (
         ("inputs", run.inputs, _INPUTS),
         ("counts", run.counts, {"events": int}),
@@ -139,13 +158,14 @@ def _read(body: bytes) -> ProjectionRun:
         fits = members.keys() == wanted.keys() and all(type(members[name]) is wanted[name] for name in wanted)
         if not fits:
             raise InvalidReport(f"not a projection run: its {what} lack a member, or have one that is of another type")
+    if run.findings:
+        raise InvalidReport("not a projection run: it has findings, and a replay finds nothing or fails")
     if run.frontier.size == 0:
         raise InvalidReport("not a projection run: its frontier is before the first event")
     try:
         selected(run.filters)
     except (TypeError, InvalidInput) as error:
         raise InvalidReport(f"not a projection run: its filters are none: {error}") from None
-    return run
 
 
 def verify_run(
@@ -158,13 +178,14 @@ def verify_run(
     """Replay a projection up to the event that an attestation names, and compare what comes out with what it says.
 
     Args:
-        store: an open store of the journal, or of a copy.
+        store: an open store of the journal, or of a copy; one that was opened with ``read_only=True`` will do.
         attestation: what ``View.attest`` returned.
         projection: the projection, as an instance or a class.
-        public_key: the key that must have signed it; any of the journal's own if None.
+        public_key: the key that must have signed it, known from elsewhere. If None, any of the journal's own counts,
+            and those come with the journal: then "valid" does not say who signed.
 
     Returns:
-        What agrees. A disagreement is no exception.
+        What agrees, and the state that came out. A disagreement is no exception.
 
     Raises:
         InvalidReport: the attestation's body is not that of a projection run.
@@ -184,33 +205,38 @@ def verify_run(
     ...     receipt = store.append(Coordinate("order:1", "shop"), {"paid": True}, kind=0xF001)
     ...     attestation = store.materialise(Orders).attest()
     ...     verification = batpak.verify_run(store, attestation, Orders, public_key=key.public_key)
-    >>> verification.ok, verification.signature
-    (True, 'valid')
+    >>> verification.ok, verification.signature, verification.state
+    (True, 'valid', 1)
     """
+    from batpak._projections.projecting import Projecting
+
+    if not isinstance(store, Projecting):
+        raise TypeError(f"store must be a batpak.Store, opened on the journal or on a copy, not {type(store).__name__}")
     if not isinstance(attestation, Attestation):
         raise TypeError(f"attestation must be a batpak.Attestation, not {type(attestation).__name__}")
     if public_key is not None and not isinstance(public_key, PublicKey):
         raise TypeError(f"public_key must be a batpak.PublicKey, not {type(public_key).__name__}")
     wanted = instance_of(projection)
-    run = _read(attestation.body)
+    run = ProjectionRun.from_bytes(attestation.body)
     size = run.frontier.size
     journal = run.journal_id == attestation.journal_id and run.journal_id in _ids(store)
-    root = _has_root(store, size, run.root)
-    state_hash, events = (None, None)
-    if root:
-        state_hash, events = replayed(store, wanted, Stretch(selected(run.filters), size - 1))
+    root = _has_root(store, size, run.root) and frontier_over(store, size) == run.frontier
+    replay = replayed(store, wanted, Stretch(selected(run.filters), size - 1)) if root else None
+    events_agree = None if replay is None else replay.events == run.events
+    state_agrees = None if replay is None else replay.state_hash == run.state_hash
     signature = _signature(store, attestation, size, public_key)
     named = (wanted.name, wanted.version) == (run.inputs["projection"], run.inputs["version"])
-    agree = journal and root and named and (events, state_hash) == (run.events, run.state_hash)
+    agree = journal and root and named and events_agree is True and state_agrees is True
     return RunVerification(
         ok=agree and signature in ("valid", "unsigned"),
         journal_agrees=journal,
         root_agrees=root,
         projection_agrees=named,
-        code_agrees=code_digest(wanted) == run.inputs["code_digest"],
-        events_agree=None if events is None else events == run.events,
-        state_agrees=None if state_hash is None else state_hash == run.state_hash,
+        code_agrees=run_digest(wanted, store._registry) == run.inputs["code_digest"],
+        events_agree=events_agree,
+        state_agrees=state_agrees,
         signature=signature,
+        state=None if replay is None else replay.state,
     )
 
 
@@ -228,6 +254,8 @@ def _has_root(store: Proving, size: int, root: bytes) -> bool:
 
 def _signature(store: Proving, attestation: Attestation, size: int, public_key: PublicKey | None) -> SignatureState:
     keys = store.signing_keys()
+    if report_hash(attestation.body) != attestation.body_hash:
+        return "invalid"
     if attestation.signature is None or attestation.key_id is None:
         signed = public_key is not None or any(key.from_sequence < size for key in keys)
         return "missing" if signed else "unsigned"

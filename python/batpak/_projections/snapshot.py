@@ -12,13 +12,17 @@ from batpak import _batpak
 from batpak._errors import EventNotFound, InvalidEncoding, JournalDamaged, StorageError
 from batpak._folding import look
 from batpak._frontier import Mark
+from batpak._projections.classes import digest_of
 from batpak._receipt import Hlc
 
 if TYPE_CHECKING:
     from batpak._proving.proving import Proving
 
 ROOM: Final = "projections"
-FORMAT: Final = 1
+FORMAT: Final = 2
+
+CLASSES_CHANGED: Final = "an event class or upcaster changed"
+"""Why what was made with other ones is not used."""
 
 # Every field of the kept map, and its exact type.
 FIELDS: Final[dict[str, tuple[type, ...]]] = {
@@ -26,6 +30,7 @@ FIELDS: Final[dict[str, tuple[type, ...]]] = {
     "projection": (str,),
     "version": (int,),
     "code": (bytes,),
+    "classes": (bytes,),
     "filters": (dict,),
     "sequence": (int,),
     "event_hash": (bytes,),
@@ -43,13 +48,22 @@ class Unusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a snapshot must have been made by to be used. ``filters`` are the canonical bytes of the conditions."""
+    """What a snapshot must have been made by to be used.
+
+    ``classes`` is the digest of the event classes and upcasters that gave the payloads, ``digest`` that of the filters.
+    """
 
     name: str
     version: int
     code: bytes
+    classes: bytes
     filters: dict[str, Any]
     digest: str
+
+    @property
+    def run_digest(self) -> bytes:
+        """32 bytes for everything that makes the state out of what is stored."""
+        return digest_of(self.code, self.classes)
 
     @property
     def kept_as(self) -> str:
@@ -79,6 +93,7 @@ def save(store: Proving, identity: Identity, snapshot: Snapshot) -> None:
         "projection": identity.name,
         "version": identity.version,
         "code": identity.code,
+        "classes": identity.classes,
         "filters": identity.filters,
         "sequence": watermark.sequence,
         "event_hash": store.get(watermark.sequence).event_hash,
@@ -107,6 +122,8 @@ def load(store: Proving, identity: Identity) -> Snapshot:
         raise Unusable(f"version changed from {content['version']} to {identity.version}")
     if content["code"] != identity.code:
         raise Unusable("code changed")
+    if content["classes"] != identity.classes:
+        raise Unusable(CLASSES_CHANGED)
     if _batpak.report_hash(content["state"]) != content["state_hash"]:
         raise Unusable("damaged: the state does not have its hash")
     watermark = Mark(content["sequence"], Hlc(content["wall_us"], content["counter"]))

@@ -34,7 +34,7 @@ class StateForm:
 
         Raises:
             InvalidValue: it has none; ``path`` says where inside the state.
-            LimitExceeded: it is nested too deeply.
+            LimitExceeded: it is nested too deeply, or has more than 16 MiB.
         """
         try:
             plain = state if self.to_plain is None else self.to_plain(state)
@@ -49,6 +49,14 @@ class StateForm:
                 name = type(state).__qualname__
                 message = f"state: {name} is no plain value; write state = {name} in the class {self.type_name}"
             raise InvalidValue(message, path=path) from None
+        except LimitExceeded as error:
+            raise LimitExceeded(
+                f"state: {error.what} is {error.actual}, and at most {error.limit} can be kept; divide it among "
+                "projections with filters, or use Store.project, which keeps nothing",
+                what=f"state: {error.what}",
+                actual=error.actual,
+                limit=error.limit,
+            ) from None
         except RecursionError:
             raise LimitExceeded(
                 "state: nested too deeply; does it contain itself?", what="nesting of values", actual=None, limit=128

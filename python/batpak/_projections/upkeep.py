@@ -13,9 +13,10 @@ from batpak._batpak import report_hash
 from batpak._errors import BatpakError, InvalidEncoding, InvalidInput, JournalRewound, PayloadMismatch
 from batpak._folding import Plan, Stretch, last_visible, look
 from batpak._frontier import Mark
+from batpak._projections.classes import classes_digest
 from batpak._projections.code import code_digest
 from batpak._projections.selection import selection_digest
-from batpak._projections.snapshot import Identity, Snapshot, Unusable, load, save
+from batpak._projections.snapshot import CLASSES_CHANGED, Identity, Snapshot, Unusable, load, save
 from batpak._projections.state import cannot_change
 
 if TYPE_CHECKING:
@@ -27,12 +28,16 @@ if TYPE_CHECKING:
 
 State = TypeVar("State")
 
+_threads = threading.local()
+"""``folding``: the view whose handlers run in this thread. Two views that ask each other would wait for ever."""
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
     """What a view has made so far; replaced as a whole, so that whoever reads it needs no lock.
 
     ``state`` is handed out, and so is never folded on unless nothing can change it; ``data`` are its canonical bytes.
+    ``identity`` is what it was made by.
     """
 
     state: Any
@@ -43,6 +48,7 @@ class Held:
     at: float | None
     rebuilt: str | None
     rewinds: int
+    identity: Identity
 
 
 class Upkeep(Generic[State]):
@@ -51,12 +57,12 @@ class Upkeep(Generic[State]):
     __slots__ = (
         "__weakref__",
         "_every",
-        "_folding_in",
         "_form",
         "_held",
         "_identity",
         "_lock",
         "_plan",
+        "_revision",
         "_save_failure",
         "_saved",
         "_saved_events",
@@ -73,12 +79,17 @@ class Upkeep(Generic[State]):
         self._form = type(projection)._form
         self._selection = selection
         self._every = snapshot_every
+        # Of the registry, read before the classes are: what is registered meanwhile is noticed later.
+        self._revision = store._registry._revision
         self._identity = Identity(
-            projection.name, projection.version, code_digest(projection), dict(selection), selection_digest(selection)
+            projection.name,
+            projection.version,
+            code_digest(projection),
+            classes_digest(type(projection), store._registry),
+            dict(selection),
+            selection_digest(selection),
         )
         self._lock = threading.Lock()
-        # Set by the thread that holds the lock: a handler that asks its own view would wait for itself.
-        self._folding_in: int | None = None
         self._held: Held | None = None
         # The watermark of the snapshot that is kept, and after how many events the next one is due.
         self._saved: int | None = None
@@ -96,25 +107,41 @@ class Upkeep(Generic[State]):
         _, still = self._store._rewinds(held.rewinds)
         return still is not None and sequence_of(held.watermark) >= still
 
+    def _registered_since(self) -> bool:
+        """Whether classes or upcasters were registered since the identity was made; they may be others."""
+        return self._store._registry._revision != self._revision
+
+    def _renew(self) -> None:
+        """Have the identity be of the classes and upcasters that are registered now."""
+        if self._registered_since():
+            self._revision = self._store._registry._revision
+            now = classes_digest(type(self._plan.projection), self._store._registry)
+            self._identity = replace(self._identity, classes=now)
+
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Wait for other threads, but never for oneself, nor in a forked child."""
+        """Wait for other threads, but never for oneself or in a circle of views, nor in a forked child."""
         look(self._store)
-        if self._folding_in == threading.get_ident():
+        folding = getattr(_threads, "folding", None)
+        if folding is not None:
+            own = "its own view, which is waiting for the handler" if folding == self._identity.name else "another view"
             raise InvalidInput(
-                f"a handler of {self._identity.name!r} asks its own view, which is waiting for the handler; use the "
-                "state that the handler is given"
+                f"a handler of {folding!r} asks {own}; its result must come from the state and the event alone, or "
+                "it would be another in the next replay"
             )
         with self._lock:
-            self._folding_in = threading.get_ident()
+            _threads.folding = self._identity.name
             try:
                 yield
             finally:
-                self._folding_in = None
+                _threads.folding = None
 
     def _begin(self) -> Held | None:
         """The state that the view has, or that of a snapshot; None if there is none that will do."""
         with self._alone():
+            self._renew()
+            if self._held is not None and self._held.identity != self._identity:
+                self._held = None
             if self._held is None:
                 self._held, _ = self._from_snapshot()
             return self._held
@@ -131,19 +158,25 @@ class Upkeep(Generic[State]):
             return None, f"damaged: {error.message}"
         self._saved, self._saved_events = snapshot.watermark.sequence, snapshot.events
         digest = report_hash(snapshot.state)
-        return Held(state, snapshot.state, digest, snapshot.watermark, snapshot.events, None, None, rewinds), ""
+        watermark, events = snapshot.watermark, snapshot.events
+        return Held(state, snapshot.state, digest, watermark, events, None, None, rewinds, self._identity), ""
 
     def _from_nothing(self, why: str, rewinds: int) -> Held:
-        state = self._plan.projection.initial()
+        state = self._plan.initial()
         data = self._form.encoded(state)
         self._saved_events = 0
-        return Held(state, data, report_hash(data), None, 0, None, why, rewinds)
+        return Held(state, data, report_hash(data), None, 0, None, why, rewinds, self._identity)
 
     def _caught_up(self) -> tuple[Held, int]:
         """Take in every event that readers see; the state, and how many were folded for it."""
         with self._alone():
             held, why, folded = self._held, "", 0
             while True:
+                self._renew()
+                if held is not None and held.identity != self._identity:
+                    # The state of classes that are no more must not be given to anybody.
+                    held, why = None, CLASSES_CHANGED
+                    self._held = None
                 if held is None and not why:
                     held, why = self._from_snapshot()
                 rewinds, still = self._store._rewinds(0 if held is None else held.rewinds)
@@ -159,7 +192,7 @@ class Upkeep(Generic[State]):
                     why = f"rewound: recovery cut all but the first {rewound.to_events} events"
                     continue
                 folded += now
-                if self._store._rewinds(rewinds)[1] is None:
+                if self._store._rewinds(rewinds)[1] is None and not self._registered_since():
                     break
                 held = done
             self._held = done
@@ -201,8 +234,17 @@ class Upkeep(Generic[State]):
     def _keep(self, held: Held) -> None:
         if held.watermark is None:
             return
-        save(self._store, self._identity, Snapshot(held.watermark, held.events, held.data))
+        self._refuse_changed()
+        save(self._store, held.identity, Snapshot(held.watermark, held.events, held.data))
         self._saved, self._saved_events, self._save_failure = held.watermark.sequence, held.events, None
+
+    def _refuse_changed(self) -> None:
+        """Nothing leaves the view under the name of code that did not make it."""
+        if code_digest(self._plan.projection) != self._identity.code:
+            raise InvalidInput(
+                f"projection {self._identity.name!r} was changed after the view was made, and its state would be taken "
+                "for that of another; make a new instance, and a new view of it"
+            )
 
     def _keep_if_possible(self, held: Held) -> None:
         """Keep a snapshot that nobody asked for: a read does not fail because a cache cannot be written."""

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar
 
 from batpak._errors import InvalidInput, JournalRewound, StoreReadOnly
-from batpak._folding import look
+from batpak._folding import Stretch, look
 from batpak._frontier import Mark, seconds_of
 from batpak._projections.projected import Projected
 from batpak._projections.snapshot import forget
@@ -34,7 +34,7 @@ class View(Upkeep[State]):
     """A projection whose state is kept up to date; made by ``Store.materialise``. Any thread may use it.
 
     Only one thread at a time brings it up to date, and the others wait for that. A handler may read and write the
-    store, but not its own view. As a context manager it saves a snapshot at the end of the block, unless the block
+    store, but no view. As a context manager it saves a snapshot at the end of the block, unless the block
     raised or the store is read-only.
 
     >>> import tempfile
@@ -74,8 +74,10 @@ class View(Upkeep[State]):
             Whatever a handler raises, with a note that names the event. The view keeps the state that it had, so the
             next read comes to the same event again, and ``read(max_stale="any")`` gives the state before.
             InvalidInput: ``max_stale`` is negative, a handler returned None in place of a state, or a handler asked
-                its own view.
+                a view.
             InvalidValue: the state cannot be kept; ``path`` says where in it.
+            UnregisteredType, UpcasterMissing, UpcastFailed, NewerVersion, PayloadMismatch: an event cannot be given to
+                a handler that takes a class, as in ``Store.project``; the state before is kept as well.
             TypeError: ``max_stale`` is of another type.
             Whatever ``Store.query`` raises but JournalRewound: then the state is made anew, and ``rebuilt`` says so.
         """
@@ -84,7 +86,7 @@ class View(Upkeep[State]):
         held = self._held
         if allowed is not None:
             held = held if held is not None or allowed != float("inf") else self._begin()
-            if held is not None and _age(held) <= allowed and not self._rewound(held):
+            if held is not None and _age(held) <= allowed and not (self._rewound(held) or self._registered_since()):
                 visible = self._visible()
                 return _projected(held, 0, max(0, sequence_of(visible) - sequence_of(held.watermark)))
         held, folded = self._caught_up()
@@ -108,6 +110,9 @@ class View(Upkeep[State]):
 
     def watch(self, timeout: float | None = None, *, since: Projected[State] | None = None) -> Projected[State] | None:
         """Wait until the state is another one.
+
+        In a loop, give what the last call returned as ``since``: another thread that reads the view brings it up to
+        date, and a change that came so is not waited for again.
 
         Args:
             timeout: seconds, 0 or more; None for as long as it takes.
@@ -164,6 +169,7 @@ class View(Upkeep[State]):
 
         Raises:
             StoreReadOnly: only the writer keeps anything.
+            InvalidInput: the projection was changed after the view was made.
             LimitExceeded: the state is too large to be kept.
             StorePoisoned, StorageError: the events cannot be synced or the file not be written.
             Whatever ``read`` raises.
@@ -202,10 +208,29 @@ class View(Upkeep[State]):
     # Proving
 
     def check(self, *, every: int = 16) -> DeterminismReport:
-        """Check that replaying the log makes the same state again; see ``batpak.check_determinism``."""
-        from batpak._projections.determinism import check
+        """Check that replaying the log makes the same state again, and the one that the view keeps.
 
-        return check(self._store, self.projection, self._store._stretch(None, self._selection), every=every)
+        The kept state is the one in memory, or that of the snapshot if nothing was read yet; it is compared as it is,
+        with a replay up to the event that it takes in. A state that differs is the finding "kept_differs": it was made
+        by something that is no longer there and that the snapshot could not tell, such as a helper outside the class.
+        ``forget`` the snapshot, materialise anew, and raise ``version`` so that no other process uses it.
+
+        Args:
+            every: as for ``batpak.check_determinism``, which says what else is looked at.
+
+        Returns:
+            The report; no difference is an exception.
+
+        Raises:
+            What ``batpak.check_determinism`` raises.
+        """
+        from batpak._projections.determinism import Kept, check
+
+        held = self._begin()
+        kept = None
+        if held is not None and not self._rewound(held):
+            kept = Kept(Stretch(self._selection, sequence_of(held.watermark)), held.state_hash, held.events)
+        return check(self._store, self.projection, self._store._stretch(None, self._selection), every=every, kept=kept)
 
     def run_report(self) -> ProjectionRun:
         """State what the projection makes of the log as it is now, in a form that can be compared and signed.
@@ -216,15 +241,17 @@ class View(Upkeep[State]):
             The report.
 
         Raises:
-            InvalidInput: the journal shows no event, or a reader does not know all of them to be synced.
+            InvalidInput: the journal shows no event, a reader does not know all of them to be synced, or the projection
+                was changed after the view was made.
             StorePoisoned, StorageError: the events cannot be synced or read.
             Whatever ``read`` raises.
         """
         from batpak._projections.run import report_of
 
+        self._refuse_changed()
         while True:
             held, _ = self._caught_up()
-            report = report_of(self._store, self._identity, held.watermark, held.events, held.state_hash)
+            report = report_of(self._store, held.identity, held.watermark, held.events, held.state_hash)
             # A reader that was rewound in between would have a root of another history.
             if not self._rewound(held):
                 return report

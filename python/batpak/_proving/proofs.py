@@ -93,6 +93,11 @@ class Checkpoint(str):
     def __repr__(self) -> str:
         return f"<Checkpoint {self.origin!r} size={self.size} root={self.root.hex()}>"
 
+    def _repr_html_(self) -> str:
+        from batpak._html import plain
+
+        return plain(self)
+
     def __reduce__(self) -> tuple[object, ...]:
         return (Checkpoint, (str(self),))
 

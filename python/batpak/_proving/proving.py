@@ -12,6 +12,7 @@ from batpak._proving.keys import JournalKey, PublicKey, signer_of
 from batpak._proving.lineage import Lineage, lineages_of
 from batpak._proving.proofs import Checkpoint, ConsistencyProof, InclusionProof
 from batpak._proving.verify import core_key, core_receipt
+from batpak._schemas.typed import kind_of
 from batpak._writing import Writing
 
 if TYPE_CHECKING:
@@ -156,10 +157,11 @@ class Proving(Writing):
             filters: those of ``query``, which see. Events behind the checkpoint are left out.
 
         Returns:
-            How many events it holds.
+            How many events it holds. 0 if none matches: the file then speaks of the checkpoints, and of no event.
 
         Raises:
             InvalidInput: a filter is out of range, the checkpoint is not of this journal, or a reader finds none.
+            TypeError: an argument is of another type; ``until`` is a sequence, and a checkpoint goes to ``checkpoint``.
             JournalDamaged: bytes that were synced are damaged or were changed.
             OSError: the file cannot be written.
             StorePoisoned, StorageError: the events cannot be synced or read.
@@ -167,10 +169,14 @@ class Proving(Writing):
         """
         from batpak._evidence.writing import Contents, checkpoint_line, event_line, write_bundle
 
+        if isinstance(filters.get("until"), Checkpoint):
+            raise TypeError("until must be an int, not Checkpoint; a checkpoint is given as checkpoint=")
+        until = number(filters.get("until"), "until")
         stated, kept = self._stated(checkpoint)
         last = stated.size - 1
-        until = filters.get("until")
-        bounded: Filters = {**filters, "until": last if until is None else min(until, last)}
+        # The bundle names the kind, whoever was told of a class.
+        chosen: Filters = {**filters, "kind": kind_of(self._registry, filters.get("kind"))}
+        bounded: Filters = {**chosen, "until": last if until is None else min(until, last)}
         events = self.query(**bounded, reverse=False) if stated.size else iter(())
         begun = [lineage.from_sequence for lineage in self.lineages() if lineage.from_sequence < stated.size]
         key = next((key for key in reversed(self.signing_keys()) if key.from_sequence < stated.size), None)
@@ -185,7 +191,7 @@ class Proving(Writing):
                 for event in self._with(begun, events)
             ),
             earlier=(checkpoint_line(each, self.prove_consistency(each, stated)) for each in earlier),
-            query={name: str(value) for name, value in filters.items() if value is not None},
+            query={name: str(value) for name, value in chosen.items() if value is not None},
             payloads=payloads,
         )
         return write_bundle(Path(path), contents)

@@ -8,6 +8,7 @@ Each is one object of tagged JSON, with sorted members, so that a review shows w
 | ``kind``, ``version`` | of the events, as in the file's name |
 | ``definition`` | what is stored of the class: see ``batpak._schemas.definition`` |
 | ``samples`` | events that it could have written: ``value`` for people, ``bytes`` in base64 for the program |
+| ``digest`` | SHA-256, in hexadecimal, of an object of the others without white space: the file is as it was frozen |
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import json
 import os
 import re
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from batpak import _json
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 FORM: Final = 1
 _NAME: Final = re.compile(r"0x([0-9A-F]{4})\.v([1-9][0-9]{0,4})\.json")
-_MEMBERS: Final = {"batpak_schema", "kind", "version", "definition", "samples"}
+_MEMBERS: Final = {"batpak_schema", "kind", "version", "definition", "samples", "digest"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +55,14 @@ class Fixture:
             {"value": decode_value(sample), "bytes": base64.b64encode(sample).decode("ascii")}
             for sample in self.samples
         ]
-        members = {
+        members: dict[str, Any] = {
             "batpak_schema": FORM,
             "kind": f"0x{self.kind_code:04X}",
             "version": self.version,
             "definition": self.definition,
             "samples": samples,
         }
+        members["digest"] = _digest_of(members)
         text = json.dumps(_json.to_tagged(members), indent=2, sort_keys=True, allow_nan=False)
         return text.replace("\x7f", "\\u007f") + "\n"
 
@@ -89,6 +92,8 @@ def read_fixture(file: Path) -> Fixture:
     named = _NAME.fullmatch(file.name)
     if named is None:
         raise _invalid(file, "its name is not that of a frozen definition, such as 0xF001.v1.json: keep others apart")
+    if file.is_dir():
+        raise _invalid(file, "it is a directory: keep others apart")
     try:
         members = _json.loads(file.read_text(encoding="utf-8"))
         return _fixture(members, int(named[1], 16), int(named[2]))
@@ -106,14 +111,24 @@ def _fixture(members: Any, kind_code: int, version: int) -> Fixture:
     form = members.get("batpak_schema")
     if type(form) is int and form > FORM:
         raise Malformed(f"it has form {form}, and this batpak knows {FORM}: upgrade it")
-    if members.keys() != _MEMBERS or type(form) is not int or form != FORM:
+    if members.keys() | {"digest"} != _MEMBERS or type(form) is not int or form != FORM:
         raise Malformed(f"it has not exactly the members {', '.join(sorted(_MEMBERS))}")
     if (members["kind"], members["version"]) != (f"0x{kind_code:04X}", version) or type(members["version"]) is not int:
         raise Malformed("kind and version are not those of its name")
     samples = members["samples"]
     if type(samples) is not list or not samples:
         raise Malformed("samples is a list of at least one sample")
-    return Fixture(kind_code, version, checked_definition(members["definition"]), tuple(map(_sample, samples)))
+    definition, contents = checked_definition(members["definition"]), tuple(map(_sample, samples))
+    # Last, since whatever else is wrong says more.
+    if members.pop("digest", None) != _digest_of(members):
+        raise Malformed("it is not what was frozen, since its digest is not that of the other members")
+    return Fixture(kind_code, version, definition, contents)
+
+
+def _digest_of(members: dict[str, Any]) -> str:
+    """The digest of the other members, whatever the spelling of the file."""
+    text = json.dumps(_json.to_tagged(members), separators=(",", ":"), sort_keys=True, allow_nan=False)
+    return sha256(text.encode("ascii")).hexdigest()
 
 
 def _sample(sample: Any) -> bytes:
@@ -131,5 +146,5 @@ def _sample(sample: Any) -> bytes:
 def _invalid(file: Path, problem: str) -> InvalidFixture:
     message = f"{file}: {problem}"
     if "upgrade" not in problem and "keep others" not in problem:
-        message += "; restore it from version control"
+        message += "; restore it from version control, or remove it and freeze again if no journal has such events yet"
     return InvalidFixture(message, file=str(file))

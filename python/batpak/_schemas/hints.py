@@ -28,12 +28,14 @@ class Field:
     """One field of a class: its ``name`` is the attribute and the key that is stored, whatever aliases say.
 
     ``required``: there is no default, so a stored map must have it. ``keyword`` is what the constructor calls it.
+    ``default``: what the class declares as its default, or the callable that makes it.
     """
 
     name: str
     hint: Any
     required: bool
     keyword: str
+    default: object = None
 
 
 def full_name(cls: type) -> str:

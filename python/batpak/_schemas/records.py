@@ -88,6 +88,11 @@ class Record:
         """Return the fields. Raises ``NameError`` if an annotation names something that does not exist yet."""
         return self.family.fields(self.cls)
 
+    def held(self) -> list[Record]:
+        """Return the records of this class and of all that it holds, in the order in which they were met."""
+        self.definition()
+        return list(self._known.values())
+
     def resolved_steps(self) -> list[Step]:
         """Return the fields with their shapes. Raises ``UnsupportedAnnotation`` if a name in them does not exist."""
         if self.steps is None:

@@ -23,8 +23,9 @@ registered.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import threading
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
 from batpak._errors import (
     DuplicateKind,
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Lift = TypeVar("Lift", bound="Upcast")
+Made = TypeVar("Made")
+Given = ParamSpec("Given")
 
 CATEGORY_MAX = 0xF
 TYPE_ID_MAX = 0xFFF
@@ -155,6 +158,18 @@ class EventType:
             raise PayloadMismatch(message, type_name=self.cls.__qualname__, path=error.path) from error.cause
 
 
+def _with_parentheses(decorating: Callable[Given, Made]) -> Callable[Given, Made]:
+    """Have a method that makes a decorator say what is missing if it is put above a class without parentheses."""
+
+    @functools.wraps(decorating)
+    def checked(*given: Given.args, **options: Given.kwargs) -> Made:
+        if len(given) > 1:
+            raise TypeError("write @batpak.event(category=0xF, type_id=1), with the numbers of the kind in parentheses")
+        return decorating(*given, **options)
+
+    return checked
+
+
 class Registry:
     """Which class is which kind. Most programs use the one behind ``batpak.event``; ``Store.open`` takes another.
 
@@ -163,7 +178,7 @@ class Registry:
     Thread-safety: registration is guarded by a lock; look-ups are plain dict reads.
     """
 
-    __slots__ = ("_by_kind", "_by_type", "_has_typed_dicts", "_lock", "_upcasters")
+    __slots__ = ("_by_kind", "_by_type", "_has_typed_dicts", "_lock", "_revision", "_upcasters")
 
     def __init__(self) -> None:
         """Make an empty registry."""
@@ -173,12 +188,15 @@ class Registry:
         # While there is none, dicts need no look at their kind.
         self._has_typed_dicts = False
         self._upcasters = Upcasters()
+        # Another number after each registration: who keeps what was read by these classes sees that they changed.
+        self._revision = 0
 
     def __repr__(self) -> str:
         """Return the classes with their kinds, in the order of the kinds."""
         entries = [f"{each.cls.__qualname__} 0x{each.kind_code:04X} version {each.version}" for each in self.types()]
         return f"Registry({', '.join(entries)})"
 
+    @_with_parentheses
     def event(self, *, category: int, type_id: int, version: int = 1) -> Callable[[type[T]], type[T]]:
         """Announce a class as the payload of one kind of event.
 
@@ -305,6 +323,7 @@ class Registry:
                 raise schema_error(cls, f"an upcaster is a function of a dict, not {type(lift).__qualname__}")
             with self._lock:
                 self._upcasters.add(known, from_version, lift)
+                self._revision += 1
             return lift
 
         return register
@@ -354,6 +373,7 @@ class Registry:
             self._has_typed_dicts = self._has_typed_dicts or new.takes_dicts
             if holder is not None:
                 del self._by_type[holder.cls]
+            self._revision += 1
 
 
 def _kind_code(category: int, type_id: int) -> int:

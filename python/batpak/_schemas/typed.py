@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batpak._errors import PayloadMismatch, UnregisteredType
+from batpak._batpak import Kind
+from batpak._errors import PayloadMismatch, SchemaError, UnregisteredType
 from batpak._schemas.families import family_of
 from batpak._schemas.upcast import missing
 
@@ -27,8 +28,25 @@ def registered(registry: Registry, cls: type) -> EventType:
     raise UnregisteredType(f"{name} is not registered in this store's registry: {advice}", type_name=name)
 
 
+def kind_of(registry: Registry, kind: Kind | int | type[Any] | None) -> Kind | int | None:
+    """Return what is meant by ``kind=``: of a class, the kind that it is registered as.
+
+    What is neither a class nor a kind is returned as it is: the core says what is wrong with it. Raises
+    ``UnregisteredType``.
+    """
+    return Kind.from_code(registered(registry, kind).kind_code) if isinstance(kind, type) else kind
+
+
 def payload_as(registry: Registry, known: EventType, event: Event) -> Any:
-    """Return ``event.payload`` if it is of the class, or raise what keeps it from being so."""
+    """Return ``event.payload`` if it is of the class, or raise what keeps it from being so, with the event's name."""
+    try:
+        return _payload_as(registry, known, event)
+    except SchemaError as error:
+        error.add_note(f"event {event.sequence} ({event.event_id}) of kind 0x{event.kind.code:04X}")
+        raise
+
+
+def _payload_as(registry: Registry, known: EventType, event: Event) -> Any:
     name, where = known.cls.__qualname__, f"event {event.sequence}"
     code = event.kind.code
     if code != known.kind_code:

@@ -57,7 +57,8 @@ class TypedReading(Reading):
             PayloadMismatch: while iterating, if what was stored under this kind does not fit the class, or was written
                 without one.
             NewerVersion: while iterating, if an event was written by a newer version of the class.
-            UpcasterMissing, UpcastFailed: while iterating, if one of an older version cannot be lifted.
+            UpcasterMissing, UpcastFailed: while iterating, if one of an older version cannot be lifted. Like the two
+                before, it has a note that names the event.
             Whatever ``query`` raises.
 
         >>> import tempfile

@@ -48,6 +48,10 @@ class Upcasters:
         """Kind codes that have any."""
         return iter(tuple(self._by_kind))
 
+    def steps_of(self, kind_code: int) -> Mapping[int, Upcast]:
+        """The upcasters of the class that has a kind, by the version that each takes."""
+        return self._by_kind.get(kind_code, {})
+
     def check(self, known: EventType) -> None:
         """Raise ``UpcasterMissing`` if there are some for the class, and not all from version 1 on."""
         steps = self._by_kind.get(known.kind_code, {})
@@ -73,6 +77,8 @@ class Upcasters:
                 raise missing(known, step)
             try:
                 value = lift(value)
+            except UpcastFailed:
+                raise  # of an event that this upcaster read: it names its own class and step
             except Exception as error:
                 raise _failed(known, step, f"raised {type(error).__name__}: {error}") from error
             if type(value) is not dict:

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use batpak_core::cursor::Cursor;
@@ -23,7 +24,8 @@ const WAIT_SLICE: Duration = Duration::from_millis(100);
 
 /// Pages that wait to be looked at while the next ones are read.
 const PAGES_AHEAD: usize = 2;
-/// Iterators whose next pages are read in threads of their own, in the whole process; others read when they are asked.
+/// Iterators whose next pages are read in threads of their own, in the whole process, if there are as many processors besides the one that the
+/// interpreter has; others read when they are asked.
 const READERS_MAX: usize = 4;
 
 static READERS: AtomicUsize = AtomicUsize::new(0);
@@ -101,9 +103,10 @@ impl Events {
 
     /// Has a thread read on while this one works: it needs no interpreter for that. None if there are enough such threads.
     fn read_ahead(&self, cursor: &Cursor) -> Option<Receiver<Page>> {
-        let counted = READERS.fetch_update(Ordering::AcqRel, Ordering::Acquire, |readers| {
-            (readers < READERS_MAX).then_some(readers + 1)
-        });
+        let others = available_parallelism().map_or(1, |processors| processors.get() - 1);
+        let most = others.clamp(1, READERS_MAX);
+        let counted = READERS
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |readers| (readers < most).then_some(readers + 1));
         counted.ok()?;
         let (sender, pages) = sync_channel(PAGES_AHEAD);
         let (store, mut cursor) = (Arc::clone(&self.store), cursor.clone());

@@ -39,7 +39,7 @@ class Attrs(Family):
         """Return the attributes; ``attr.ib(type=)`` counts as an annotation."""
         hints, nothing = hints_of(cls), sys.modules["attr"].NOTHING
         return [
-            Field(each.name, hints.get(each.name, each.type), each.default is nothing, _keyword(each))
+            Field(each.name, hints.get(each.name, each.type), each.default is nothing, _keyword(each), _default(each))
             for each in _attributes(cls)
         ]
 
@@ -62,6 +62,14 @@ def _attributes(cls: type) -> tuple[Any, ...]:
 
 def _is_annotated(cls: type, name: str) -> bool:
     return any(name in annotations_of(base) for base in cls.__mro__)
+
+
+def _default(attribute: Any) -> object:
+    """What is declared as the default, or the callable that makes it."""
+    attr = sys.modules["attr"]
+    if attribute.default is attr.NOTHING:
+        return None
+    return attribute.default.factory if isinstance(attribute.default, attr.Factory) else attribute.default
 
 
 def _keyword(attribute: Any) -> str:

@@ -46,10 +46,12 @@ class Dataclasses(Family):
         hints, infos = hints_of(cls), _by_pydantic(cls)
         found = []
         for field in dataclasses.fields(cls):
-            required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+            default: Any = field.default_factory if field.default is dataclasses.MISSING else field.default
+            required = default is dataclasses.MISSING
             if field.name in infos:
                 required = infos[field.name].is_required()
-            found.append(Field(field.name, hints[field.name], required, field.name))
+                default = infos[field.name].default_factory or infos[field.name].default
+            found.append(Field(field.name, hints[field.name], required, field.name, None if required else default))
         return found
 
     def builder(self, cls: type, fields: list[Field]) -> Build:

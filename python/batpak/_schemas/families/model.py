@@ -47,7 +47,10 @@ class Models(MapFamily):
             except Exception as error:
                 message = f"{cls.__qualname__}: pydantic cannot complete it: {error}"
                 raise UnsupportedAnnotation(message, type_name=cls.__qualname__, field=None) from error
-        return [Field(name, info.annotation, info.is_required(), name) for name, info in cls.model_fields.items()]
+        return [
+            Field(name, info.annotation, info.is_required(), name, info.default_factory or info.default)
+            for name, info in cls.model_fields.items()
+        ]
 
     def builder(self, cls: Any, fields: list[Field]) -> Build:
         """Return ``model_construct``."""

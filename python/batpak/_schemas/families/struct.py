@@ -31,7 +31,15 @@ class Structs(Family):
     def fields(self, cls: Any) -> list[Field]:
         """Return the fields, by the names of the attributes."""
         hints = hints_of(cls)
-        names, defaults = cls.__struct_fields__, cls.__struct_defaults__
-        nothing = sys.modules["msgspec"].NODEFAULT
-        has_default = [False] * (len(names) - len(defaults)) + [each is not nothing for each in defaults]
-        return [Field(name, hints[name], not has, name) for name, has in zip(names, has_default, strict=True)]
+        names, nothing = cls.__struct_fields__, sys.modules["msgspec"].NODEFAULT
+        defaults = [nothing] * (len(names) - len(cls.__struct_defaults__)) + list(cls.__struct_defaults__)
+        return [
+            Field(name, hints[name], default is nothing, name, _default(default))
+            for name, default in zip(names, defaults, strict=True)
+        ]
+
+
+def _default(default: Any) -> object:
+    """What is declared as the default, or the callable that makes it, which msgspec wraps."""
+    wrapped = type(default).__qualname__ == "Factory" and type(default).__module__.startswith("msgspec")
+    return default.factory if wrapped else default
