@@ -37,7 +37,7 @@ demo: install
 # All tests: Rust, then Python against the installed wheel.
 test: install
     cargo test --locked --profile ci
-    {{ bin }}/python -m pytest tests-py
+    {{ bin }}/python -m pytest --numprocesses auto tests-py
 
 # Group commit under every order of its threads in which at most so many are stopped where they could go on.
 loom preemptions="4":

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 KIND = Kind(0xF, 1)
-COUNT = 6_000
-"""Enough for the thread to begin (behind about a thousand events) and to wait for somebody to take its pages."""
+COUNT = 30_000
+"""Enough for the thread to begin (behind about 4,000 events) and to wait for somebody to take its pages."""
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +41,18 @@ def store(journal: Path) -> Iterator[Store]:
         yield store
 
 
-def readers() -> int:
-    found = 0
+def reading() -> set[str]:
+    """Return the threads that read ahead."""
+    found: set[str] = set()
     for task in os.listdir("/proc/self/task"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
-            found += Path(f"/proc/self/task/{task}/comm").read_text().strip() == "batpak-read"
+            if Path(f"/proc/self/task/{task}/comm").read_text().strip() == "batpak-read":
+                found.add(task)
     return found
+
+
+def readers() -> int:
+    return len(reading())
 
 
 def gone(limit_s: float = 10) -> bool:
@@ -71,7 +77,7 @@ def test_every_event_comes_once_and_in_order(store: Store) -> None:
 def test_an_iterator_that_is_dropped_leaves_no_thread(store: Store) -> None:
     for _ in range(20):
         events = store.query()
-        for _, event in zip(range(2_500), events, strict=False):
+        for _, event in zip(range(5_000), events, strict=False):
             assert event.kind == KIND
         del events
     gc.collect()
@@ -90,10 +96,48 @@ def test_more_long_iterations_than_threads_for_them(store: Store) -> None:
     assert gone()
 
 
+def test_threads_that_read_at_the_same_time_read_for_themselves(store: Store) -> None:
+    found: list[list[int]] = [[], []]
+    turn = threading.Barrier(2)
+
+    def read(numbers: list[int]) -> None:
+        for position, event in enumerate(store.query()):
+            numbers.append(event.payload["n"])
+            if position % 500 == 0:
+                turn.wait()  # each reads a page or two, then the other
+
+    threads = [threading.Thread(target=read, args=(numbers,)) for numbers in found]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        assert readers() == 0
+        time.sleep(0.001)
+    assert found == [list(range(COUNT))] * 2
+
+
+def test_a_thread_that_reads_ahead_ends_when_another_comes_and_one_begins_when_it_is_gone(store: Store) -> None:
+    alone = store.query()
+    given = [next(alone).payload["n"] for _ in range(5_000)]
+    [first] = reading()
+    other = threading.Thread(target=lambda: next(store.query()))
+    other.start()
+    other.join()
+    given += [next(alone).payload["n"] for _ in range(4_500)]  # what it had read is still taken
+    end = time.monotonic() + 10
+    while first in reading() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert first not in reading()
+    given += [next(alone).payload["n"] for _ in range(7_000)]
+    assert readers() == 1
+    given += [event.payload["n"] for event in alone]
+    assert given == list(range(COUNT))
+    assert gone()
+
+
 def test_a_store_that_is_closed_meanwhile_says_so(journal: Path) -> None:
     store = Store.open(journal, read_only=True)
     events = store.query()
-    for _ in range(2_500):
+    for _ in range(5_000):
         next(events)
     store.close()
     with pytest.raises(batpak.StoreClosed):
@@ -106,10 +150,10 @@ def test_a_store_that_is_closed_meanwhile_says_so(journal: Path) -> None:
 
 def test_damage_far_ahead_is_told_where_it_is(tmp_path: Path) -> None:
     with Store.open(tmp_path / "journal") as store:
-        store.append_batch([(Coordinate("a", "b"), {"n": number}) for number in range(4_000)], kind=KIND)
+        store.append_batch([(Coordinate("a", "b"), {"n": number}) for number in range(12_000)], kind=KIND)
     log = next((tmp_path / "journal" / "segments").glob("*.log"))
     with Store.open(tmp_path / "journal", read_only=True) as store:
-        wanted = store.get(3_500)
+        wanted = store.get(10_500)
         data = log.read_bytes()
         at = data.index(wanted.header)
         log.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
@@ -118,8 +162,8 @@ def test_damage_far_ahead_is_told_where_it_is(tmp_path: Path) -> None:
             for event in events:
                 read += 1
                 assert event.payload["n"] == read - 1
-        assert caught.value.sequence == 3_500
-        assert 3_500 - 512 <= read < 3_500
+        assert caught.value.sequence == 10_500
+        assert 10_500 - 2_048 <= read < 10_500
         with pytest.raises(batpak.JournalDamaged):
             next(events)
         del events
@@ -133,7 +177,7 @@ import os, sys
 import batpak
 store = batpak.Store.open({str(journal)!r}, read_only=True)
 events = store.query()
-for _ in range(2500):
+for _ in range(5000):
     next(events)
 child = os.fork()
 if child == 0:
@@ -146,12 +190,12 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), sum(1 for _ in events)
 store.close()
 """
     )
-    assert said.split() == ["7", str(COUNT - 2_500)]
+    assert said.split() == ["7", str(COUNT - 5_000)]
 
 
 def test_ctrl_c_ends_a_long_fold(store: Store) -> None:
     def fold(state: int, event: batpak.Event) -> int:
-        if state == 3_000:
+        if state == 8_000:
             os.kill(os.getpid(), signal.SIGINT)
         return state + 1
 
@@ -184,12 +228,12 @@ def test_two_threads_may_not_share_one_iterator(store: Store) -> None:
 
 def test_a_writer_beside_long_iterations_loses_nothing(tmp_path: Path) -> None:
     with Store.open(tmp_path / "journal", durability="manual", segment_bytes=65_536) as store:
-        store.append_batch([(Coordinate("a", "b"), {"n": number}) for number in range(3_000)], kind=KIND)
+        store.append_batch([(Coordinate("a", "b"), {"n": number}) for number in range(9_000)], kind=KIND)
         for events in [store.query(), store.query()]:
             for position, event in enumerate(events):
                 assert event.payload["n"] == position
                 if position % 100 == 0:
                     store.append(Coordinate("x", "y"), {"n": -1}, kind=Kind(0xF, 2))
-                if position == 2_999:
+                if position == 8_999:
                     break
     assert gone()

@@ -45,10 +45,11 @@ OPEN: Final = "open"
 APPEND: Final = "append"
 
 
-def _page(name: str, what: str) -> tuple[Step, Step]:
+def _page(name: str, what: str) -> tuple[Step, ...]:
     return (
         Step(name, f"first page of 100 by {what}", Unit.MICROSECONDS_PER_PAGE, f"{name}-first"),
         Step(name, f"page of 100 by {what}, from a random place", Unit.MICROSECONDS_PER_PAGE, name),
+        Step(name, "the same, payloads not decoded", Unit.MICROSECONDS_PER_PAGE, f"{name}-bare"),
     )
 
 

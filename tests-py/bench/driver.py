@@ -52,8 +52,12 @@ class Indexed(ABC, Generic[Item, Key]):
         """Read events one by one and decode each into a dict."""
 
     @abstractmethod
-    def page(self, by: By, number: int, after: int | None) -> list[Event]:
-        """Return the decoded payloads of the first PAGE events of a class, or of those after a sequence number."""
+    def page(self, by: By, number: int, after: int | None) -> Sequence[Any]:
+        """Return the first PAGE events of a class, or those after a sequence number, as they are before decoding."""
+
+    @abstractmethod
+    def payloads(self, page: Sequence[Any]) -> list[Event]:
+        """Decode the payloads of a page."""
 
     @abstractmethod
     def count(self) -> int:
@@ -85,6 +89,9 @@ def workloads(open_store: Open) -> dict[str, Workload]:
         "page-kind-first": partial(_pages, open_store, By.KIND, first=True),
         "page-metadata": partial(_pages, open_store, By.METADATA),
         "page-metadata-first": partial(_pages, open_store, By.METADATA, first=True),
+        "page-entity-bare": partial(_pages, open_store, By.ENTITY, decoded=False),
+        "page-kind-bare": partial(_pages, open_store, By.KIND, decoded=False),
+        "page-metadata-bare": partial(_pages, open_store, By.METADATA, decoded=False),
         "next-killed": partial(_next, open_store, lambda index, _: place(index)),
         "next-new-killed": partial(_next, open_store, lambda index, _: place(index, index)),
         "next-known-killed": partial(_next, open_store, lambda index, count: place(index, scramble(index) % count)),
@@ -182,7 +189,9 @@ def _get(open_store: Open, directory: Path, count: int) -> Reading:
     return clock.read(len(timed))
 
 
-def _pages(open_store: Open, by: By, directory: Path, count: int, *, first: bool = False) -> Reading:
+def _pages(
+    open_store: Open, by: By, directory: Path, count: int, *, first: bool = False, decoded: bool = True
+) -> Reading:
     """Read pages of random classes, each from its first event on or from a random place of the store."""
     # Not so near the end that a page would be short, if the store has full ones at all.
     starts = 1 if first else max(1, count - (PAGE + 1) * by.value)
@@ -191,7 +200,7 @@ def _pages(open_store: Open, by: By, directory: Path, count: int, *, first: bool
     for number in range(PAGES):
         start = scramble(number + PAGES) % starts
         picks.append((scramble(number) % classes, start - 1 if start else None))
-    return _read_pages(open_store, by, picks, directory, count, by.value)
+    return _read_pages(open_store, by, picks, directory, count, by.value, decoded=decoded)
 
 
 def _pages_own(open_store: Open, directory: Path, count: int) -> Reading:
@@ -207,22 +216,27 @@ def _read_pages(
     directory: Path,
     count: int,
     distance: int,
+    *,
+    decoded: bool = True,
 ) -> Reading:
     clock = Clock()
     store = open_store(directory)
     _check_count(store, count)
     warm = len(picks) // WARM_SHARE
     for number, after in picks[:warm]:
-        store.page(by, number, after)
-    found: list[tuple[int, Event, Event]] = []
+        store.payloads(store.page(by, number, after))
+    found: list[tuple[int, Sequence[Any]]] = []
     with clock:
         for number, after in picks[warm:]:
             page = store.page(by, number, after)
-            found.append((len(page), page[0], page[-1]))
+            if decoded:
+                page = store.payloads(page)
+            found.append((len(page), (page[0], page[-1])))
+    ends = [ends if decoded else store.payloads(ends) for _, ends in found]
     store.close()
-    for (number, after), (length, first, last) in zip(picks[warm:], found, strict=True):
+    for (number, after), (length, _), (first, last) in zip(picks[warm:], found, ends, strict=True):
         _check_page(number, after, (length, int(first["step"]), int(last["step"])), count, distance)
-    events = sum(length for length, _, _ in found)
+    events = sum(length for length, _ in found)
     return clock.read(len(found), page_events=events / len(found))
 
 

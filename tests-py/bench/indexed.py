@@ -70,9 +70,13 @@ class Journal(Indexed[Item, UUID]):
         for key in keys:
             _ = get(key).payload
 
-    def page(self, by: By, number: int, after: int | None) -> list[Event]:
-        """Query with a limit and take every payload."""
-        return [event.payload for event in self._query(by, number, after)]
+    def page(self, by: By, number: int, after: int | None) -> list[batpak.Event]:
+        """Query with a limit."""
+        return list(self._query(by, number, after))
+
+    def payloads(self, page: Sequence[batpak.Event]) -> list[Event]:
+        """Take every payload."""
+        return [event.payload for event in page]
 
     def _query(self, by: By, number: int, after: int | None) -> batpak.Events:
         match by:

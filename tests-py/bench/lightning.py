@@ -8,22 +8,30 @@ The workloads whose names begin with `raw-` keep the first database only, and th
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
+from uuid import UUID
 
 import lmdb
 import msgspec
 
 from .driver import Indexed, workloads
-from .event import Event
+from .event import Event, scramble
 from .placed import PAGE, By, Placed, entity_name, tenant_name
 
 KEY_BYTES: Final = 8
+FIRST_MS: Final = 1_700_000_000_000
 MAP_BYTES: Final = 64 * 2**30
 _Databases = dict[By, "lmdb._Database"]
 
 
 def _key(sequence: int) -> bytes:
     return sequence.to_bytes(KEY_BYTES, "big")
+
+
+def _id(sequence: int) -> UUID:
+    """Return a UUIDv7 that ascends with the sequence: 150 of a millisecond, like those of single appends."""
+    milliseconds, place = divmod(sequence, 150)
+    return UUID(int=FIRST_MS + milliseconds << 80 | 7 << 76 | 2 << 62 | place << 31 | scramble(sequence) >> 33)
 
 
 def _prefix(by: By, number: int) -> bytes:
@@ -37,7 +45,7 @@ def _prefix(by: By, number: int) -> bytes:
             return tenant_name(number).encode() + b"\0"
 
 
-class RawEnvironment(Indexed[Placed, bytes]):
+class RawEnvironment(Indexed[Placed, Any]):
     """An open environment with the events alone."""
 
     pack: Callable[[object], bytes] = staticmethod(msgspec.msgpack.encode)
@@ -80,9 +88,13 @@ class RawEnvironment(Indexed[Placed, bytes]):
             for key in keys:
                 decode(cast("bytes", get(key, db=database)))
 
-    def page(self, by: By, number: int, after: int | None) -> list[Event]:
+    def page(self, by: By, number: int, after: int | None) -> list[bytes]:
         """Refuse: there are no further keys."""
         raise NotImplementedError
+
+    def payloads(self, page: Sequence[bytes]) -> list[Event]:
+        """Decode them."""
+        return [msgspec.msgpack.decode(value)[-1] for value in page]
 
     def count(self) -> int:
         """Return the number of entries."""
@@ -106,6 +118,25 @@ class RawJsonEnvironment(RawEnvironment):
     unpack = staticmethod(json.loads)
 
 
+class RawByIdEnvironment(RawJsonEnvironment):
+    """The same, whose keys are UUIDv7, as the ids of our events are; who looks for one has the `UUID` in hand."""
+
+    def _put(self, transaction: "lmdb.Transaction[bytes]", item: Placed) -> None:
+        transaction.put(_id(item.sequence).bytes, self.pack(item.payload), db=self._events, append=True)
+
+    def keys(self, indexes: Sequence[int]) -> list[UUID]:
+        """Return the ids."""
+        return [_id(index) for index in indexes]
+
+    def get_each(self, keys: Sequence[UUID]) -> None:
+        """Read all in one transaction."""
+        decode, database = self.unpack, self._events
+        with self._environment.begin() as transaction:
+            get = transaction.get
+            for key in keys:
+                decode(cast("bytes", get(key.bytes, db=database)))
+
+
 class Environment(RawEnvironment):
     """An open environment with further keys; a value is entity, scope, kind, tenant and payload."""
 
@@ -121,26 +152,26 @@ class Environment(RawEnvironment):
         put(item.kind.to_bytes(2, "big") + key, key, db=self._by[By.KIND])
         put(item.tenant.encode() + b"\0" + key, key, db=self._by[By.METADATA])
 
-    def page(self, by: By, number: int, after: int | None) -> list[Event]:
+    def page(self, by: By, number: int, after: int | None) -> list[bytes]:
         """Walk the keys of the class in one transaction and get each event."""
-        decode, database = msgspec.msgpack.decode, self._events
-        prefix = _prefix(by, number)
-        payloads: list[Event] = []
+        database, prefix = self._events, _prefix(by, number)
+        values: list[bytes] = []
         with self._environment.begin() as transaction, transaction.cursor(self._by[by]) as cursor:
             get = transaction.get
             if not cursor.set_range(prefix + _key(0 if after is None else after + 1)):
-                return payloads
+                return values
             for found, key in cursor:
                 if not found.startswith(prefix):
                     break
-                payloads.append(decode(cast("bytes", get(key, db=database)))[-1])
-                if len(payloads) == PAGE:
+                values.append(cast("bytes", get(key, db=database)))
+                if len(values) == PAGE:
                     break
-        return payloads
+        return values
 
 
 WORKLOADS: Final = {
     **workloads(Environment),
     **{f"raw-{name}": workload for name, workload in workloads(RawEnvironment).items()},
     **{f"raw-json-{name}": workload for name, workload in workloads(RawJsonEnvironment).items()},
+    **{f"raw-id-{name}": workload for name, workload in workloads(RawByIdEnvironment).items()},
 }

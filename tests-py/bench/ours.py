@@ -7,6 +7,8 @@ import threading
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal, cast
 from uuid import UUID
@@ -205,6 +207,21 @@ def get(directory: Path, count: int) -> Reading:
     return clock.read(len(picks) - warm)
 
 
+def get_sequence(directory: Path, count: int) -> Reading:
+    """Read random events by sequence, as the peers do, and decode their payloads into dicts."""
+    clock = Clock()
+    with batpak.Store.open(directory, create=False) as store:
+        places = [event.sequence for event in store.query(kind=KIND)]
+        picks = [places[scramble(index) % count] for index in range(min(count, GETS_MAX))]
+        warm = len(picks) // WARM_SHARE
+        for sequence in picks[:warm]:
+            _ = store.get(sequence).payload
+        with clock:
+            for sequence in picks[warm:]:
+                _ = store.get(sequence).payload
+    return clock.read(len(picks) - warm)
+
+
 def _whole(directory: Path, count: int, work: Callable[[batpak.Store], int], expected: int) -> Reading:
     """Go through all events once to warm up, and once on the clock."""
     clock = Clock()
@@ -243,6 +260,43 @@ def aggregate_groups(directory: Path, count: int) -> Reading:
     return _whole(directory, count, lambda store: sum(store.aggregate("count", by="entity").values()), count)
 
 
+def _at_once(directory: Path, count: int, work: Callable[[batpak.Store], object], threads: int) -> Reading:
+    """Have each of so many threads go through all events of one store; the events of all of them count."""
+    clock = Clock()
+    with batpak.Store.open(directory, create=False) as store:
+        work(store)
+        with ThreadPoolExecutor(threads) as pool, clock:
+            # What one of them raises is raised here.
+            list(pool.map(work, [store] * threads))
+    return clock.read(count * threads)
+
+
+def _fold(store: batpak.Store) -> None:
+    def step(state: int, event: batpak.Event) -> int:
+        return state + cast("int", event.payload["step"])
+
+    store.project(step, initial=0)
+
+
+def _iterate(store: batpak.Store) -> None:
+    for _ in store.query():
+        pass
+
+
+def _count(store: batpak.Store) -> None:
+    store.aggregate("count", threads=1)
+
+
+def _sum(store: batpak.Store) -> None:
+    store.aggregate("sum", "step", threads=1)
+
+
+def verify_on_one(directory: Path, count: int) -> Reading:
+    """Verify with one processor: what `verify` gains by both."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    return verify(directory, count)
+
+
 def _ids(store: batpak.Store, count: int) -> list[UUID]:
     """Return the ids of all events, which must be `count`: a store that lost some is not worth timing."""
     ids = [event.event_id for event in store.query(kind=KIND)]
@@ -265,8 +319,15 @@ WORKLOADS: Final = {
     "open": open_store,
     "verify": verify,
     "get": get,
+    "get-sequence": get_sequence,
     "replay": replay,
     "scan": scan,
     "aggregate": aggregate,
     "aggregate-groups": aggregate_groups,
+    "verify-on-one": verify_on_one,
+    **{
+        f"{name}-by-{threads}": partial(_at_once, work=work, threads=threads)
+        for name, work in (("fold", _fold), ("iterate", _iterate), ("count", _count), ("sum", _sum))
+        for threads in (1, 2)
+    },
 }

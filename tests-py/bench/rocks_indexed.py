@@ -78,9 +78,9 @@ class IndexedRocks(Indexed[Placed, bytes]):
         for key in keys:
             decode(values[key])
 
-    def page(self, by: By, number: int, after: int | None) -> list[Event]:
+    def page(self, by: By, number: int, after: int | None) -> list[bytes]:
         """Walk the keys of the class, then get all events in one call."""
-        decode, prefix = msgspec.msgpack.decode, _prefix(by, number)
+        prefix = _prefix(by, number)
         keys: list[bytes] = []
         cursor = self._store.iter()
         cursor.seek(prefix + _key(0 if after is None else after + 1))
@@ -90,8 +90,11 @@ class IndexedRocks(Indexed[Placed, bytes]):
                 break
             keys.append(cast("bytes", cursor.value()))
             cursor.next()
-        values = cast("list[bytes]", self._store.get(list[str | int | float | bytes | bool](keys)))
-        return [decode(value)[-1] for value in values]
+        return cast("list[bytes]", self._store.get(list[str | int | float | bytes | bool](keys)))
+
+    def payloads(self, page: Sequence[bytes]) -> list[Event]:
+        """Decode them."""
+        return [msgspec.msgpack.decode(value)[-1] for value in page]
 
     def count(self) -> int:
         """Return the number after the last event's."""

@@ -133,9 +133,25 @@ def _indexed_row(
     )
 
 
-def _page_row(name: str, what: str, ours: Subject, goal: str) -> Row:
-    title = f"page of 100 by {what}, from a random place, decoded into dicts"
-    return _indexed_row(name, title, Unit.MICROSECONDS_PER_PAGE, ours, goal, workload=name)
+def _threads_row(name: str, title: str, work: str, goal: str) -> Row:
+    """Return the row of two threads of one program that do the same on one store, against one that does it alone."""
+    return Row(
+        name,
+        f"{title}, two threads together",
+        Unit.EVENTS_PER_S,
+        Subject("ours", f"{work}-by-2", "batpak, two threads", setup="append"),
+        (Against(Subject("ours", f"{work}-by-1", "one thread", setup="append"), goal),),
+    )
+
+
+def _page_rows(name: str, what: str, ours: Subject, goal: str) -> tuple[Row, Row]:
+    """Return the rows of pages whose events are in hand, which is what the goal is for, and of decoded payloads."""
+    title = f"page of 100 by {what}, from a random place"
+    bare, unit = f"{name}-bare", Unit.MICROSECONDS_PER_PAGE
+    return (
+        _indexed_row(bare, f"{title}, payloads not decoded", unit, ours, goal, workload=bare),
+        _indexed_row(name, f"{title}, decoded into dicts", unit, ours, "-", workload=name),
+    )
 
 
 ROWS: Final = (
@@ -221,17 +237,30 @@ ROWS: Final = (
     _open_row("open-killed", "open after a kill", "at most 300 ms at 200,000 events", "-killed"),
     Row(
         "get",
-        "get a random event by id, decoded into a dict",
+        "get a random event by its UUID, decoded into a dict",
         Unit.EVENTS_PER_S,
         Subject("ours", "get", "batpak", setup="append", cpu_bound=True),
         (
             Against(Subject("rocksdict", "get", "rocksdict get, msgspec", setup="append", cpu_bound=True), "above 1x"),
             Against(
-                Subject("lmdb", "raw-json-get", "lmdb get, json", setup="raw-json-fill", cpu_bound=True), "above 1x"
+                Subject("lmdb", "raw-id-get", "lmdb get by UUID, json", setup="raw-id-fill", cpu_bound=True), "above 1x"
             ),
-            Against(Subject("lmdb", "raw-get", "lmdb get, msgspec", setup="raw-fill", cpu_bound=True)),
             Against(Subject("sqlite3", "get", "sqlite3 select, json", setup="fill", cpu_bound=True)),
             Against(Subject("rust", "get", "Rust crate", setup="append", cpu_bound=True)),
+        ),
+    ),
+    Row(
+        "get-sequence",
+        "get a random event by sequence, which is what the key-value stores' keys are, decoded into a dict",
+        Unit.EVENTS_PER_S,
+        Subject("ours", "get-sequence", "batpak", setup="append", cpu_bound=True),
+        (
+            Against(Subject("rocksdict", "get", "rocksdict get, msgspec", setup="append", cpu_bound=True), "above 1x"),
+            Against(
+                Subject("lmdb", "raw-json-get", "lmdb get by number, json", setup="raw-json-fill", cpu_bound=True),
+                "above 1x",
+            ),
+            Against(Subject("lmdb", "raw-get", "lmdb get by number, msgspec", setup="raw-fill", cpu_bound=True)),
         ),
     ),
     Row(
@@ -269,9 +298,21 @@ ROWS: Final = (
         Subject("ours", "aggregate-groups", "batpak", setup="append"),
         goal="at least 3,000,000 events/s",
     ),
-    _page_row("page-entity", "entity", INDEXED, "at most 200 us"),
-    _page_row("page-kind", "kind", INDEXED, "at most 200 us"),
-    _page_row("page-metadata", "a metadata key", DECLARED, "at most 2,000 us"),
+    _threads_row("threads-fold", "fold with a Python function that reads the payload", "fold", "at least 1x"),
+    # One thread that iterates has another read ahead: alone it uses more than one processor.
+    _threads_row("threads-iterate", "iterate without looking at payloads", "iterate", "-"),
+    _threads_row("threads-count", "count all events without Python, by one thread", "count", "at least 1.7x"),
+    _threads_row("threads-sum", "sum a field of all payloads without Python, by one thread", "sum", "at least 1.7x"),
+    Row(
+        "threads-verify",
+        "verify the whole journal with all processors, against one",
+        Unit.EVENTS_PER_S,
+        Subject("ours", "verify", "batpak", setup="append"),
+        (Against(Subject("ours", "verify-on-one", "one processor", setup="append"), "at least 1.7x"),),
+    ),
+    *_page_rows("page-entity", "entity", INDEXED, "at most 200 us"),
+    *_page_rows("page-kind", "kind", INDEXED, "at most 200 us"),
+    *_page_rows("page-metadata", "a metadata key", DECLARED, "at most 2,000 us"),
     _indexed_row(
         "append-indexed",
         "append, buffered, found by entity, kind and a metadata key",

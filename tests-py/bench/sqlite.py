@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from .driver import Indexed, workloads
 from .event import Event
@@ -82,8 +82,8 @@ class Table(Indexed[Placed, int]):
         for key in keys:
             decode(execute(GET, (key,)).fetchone()[4])
 
-    def page(self, by: By, number: int, after: int | None) -> list[Event]:
-        """Select a page and decode every payload."""
+    def page(self, by: By, number: int, after: int | None) -> list[tuple[Any, ...]]:
+        """Select a page."""
         name: str | int
         match by:
             case By.ENTITY:
@@ -92,9 +92,11 @@ class Table(Indexed[Placed, int]):
                 name = number
             case By.METADATA:
                 name = tenant_name(number)
-        decode = json.loads
-        lines = self._connection.execute(PAGES[by], (name, -1 if after is None else after))
-        return [decode(line[4]) for line in lines]
+        return self._connection.execute(PAGES[by], (name, -1 if after is None else after)).fetchall()
+
+    def payloads(self, page: Sequence[tuple[Any, ...]]) -> list[Event]:
+        """Decode them."""
+        return [json.loads(line[4]) for line in page]
 
     def count(self) -> int:
         """Return the number after the last event's."""

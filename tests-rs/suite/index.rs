@@ -59,6 +59,33 @@ fn put(storage: &MemoryStorage, name: &str, bytes: &[u8]) {
 }
 
 #[test]
+fn an_id_is_found_wherever_it_lies_and_its_neighbours_are_not() {
+    // Also where the search by halves ends and the comparison of the last ids begins.
+    for count in [1, 2, 62, 63, 64, 65, 127, 128, 129, 300] {
+        let config = Config { unindexed_bytes: 0, ..Config::default() };
+        let storage = MemoryStorage::new();
+        let store = open(&storage, config.clone()).expect("open");
+        fill(&store, 0, count);
+        store.close().expect("close");
+        let store = open(&storage, Config { read_only: true, ..config }).expect("open");
+        let all = events(&store, true).expect("read");
+        let ids: BTreeSet<u128> = all.iter().map(|event| u128::from_be_bytes(event.stamp.event_id)).collect();
+        assert!(ids.len() > count);
+        for event in &all {
+            assert_eq!(&store.get(event.stamp.event_id).expect("it is there"), event);
+            let id = u128::from_be_bytes(event.stamp.event_id);
+            for neighbour in [id - 1, id + 1].into_iter().filter(|id| !ids.contains(id)) {
+                let missed = store.get(neighbour.to_be_bytes()).err();
+                assert!(matches!(missed, Some(Error::EventNotFound { .. })), "{missed:?}");
+            }
+        }
+        for nowhere in [0, u128::MAX] {
+            assert!(matches!(store.get(nowhere.to_be_bytes()).err(), Some(Error::EventNotFound { .. })));
+        }
+    }
+}
+
+#[test]
 fn an_index_is_the_same_to_the_byte_whichever_way_it_came_to_be() {
     // Sealed in one go; over partial indexes of many clean closes; and made from the log alone.
     for unindexed_bytes in [u64::MAX, 0] {

@@ -58,12 +58,13 @@ fn range_in(whole: &[u8], part: &[u8]) -> Range<usize> {
 
 impl Event {
     /// Takes a record apart, and checks that the header commits to its payload.
-    pub fn from_record(bytes: &[u8]) -> Result<Self> {
-        let record = Record::decode(bytes)?;
+    pub fn from_record(bytes: Vec<u8>) -> Result<Self> {
+        let record = Record::decode(&bytes)?;
         let mut inputs = record.inputs();
         hash_all(&mut inputs);
         let [event, payload] = inputs;
-        Checked::new(bytes, record, event.hash, Some(payload.hash)).map(Checked::event)
+        let parts = Checked::new(&bytes, record, event.hash, Some(payload.hash))?.parts();
+        Ok(Self { record: bytes.into(), ..parts })
     }
 
     fn part(&self, range: &Range<usize>) -> &[u8] {
@@ -153,6 +154,11 @@ impl<'a> Checked<'a> {
     /// The event by itself; all of it must have been looked at.
     #[must_use]
     pub fn event(self) -> Event {
+        Event { record: self.bytes.into(), ..self.parts() }
+    }
+
+    /// The event, still without its record.
+    fn parts(&self) -> Event {
         let Self { bytes, record, header, event_hash } = self;
         Event {
             header: range_in(bytes, record.header),
@@ -160,7 +166,7 @@ impl<'a> Checked<'a> {
             scope: range_in(bytes, header.scope.as_bytes()),
             private: range_in(bytes, record.erasable.private),
             payload: range_in(bytes, record.erasable.payload),
-            event_hash,
+            event_hash: *event_hash,
             journal_id: header.journal_id,
             kind: header.kind,
             payload_version: header.payload_version,
@@ -171,7 +177,7 @@ impl<'a> Checked<'a> {
             payload_commitment: header.payload_commitment,
             salt: record.erasable.salt,
             stamp: header.stamp,
-            record: bytes.into(),
+            record: Box::default(),
         }
     }
 }
@@ -183,6 +189,18 @@ fn damaged(storage: &dyn Storage, location: &Location, reason: &str) -> Error {
         sequence: Some(location.sequence),
         reason: reason.to_owned(),
     }
+}
+
+/// Whether it is the event that its index speaks of.
+#[inline]
+fn expected(storage: &dyn Storage, location: &Location, event_hash: &Hash, stamp: &Stamp) -> Result<()> {
+    if *event_hash != location.hash {
+        return Err(damaged(storage, location, "the event changed on disk since the journal was opened"));
+    }
+    if stamp.sequence != location.sequence {
+        return Err(damaged(storage, location, "another event lies where its index says that this one does"));
+    }
+    Ok(())
 }
 
 /// Checks records, each in its place in `bytes`, against the index, and has each taken, in their order. All are hashed together: many are hashed
@@ -211,12 +229,7 @@ fn check(
         let commitment = if depth == Depth::Whole { hashes.next() } else { None };
         let checked = Checked::new(own, record, event_hash, commitment)
             .map_err(|error| damaged(storage, location, &error.to_string()))?;
-        if event_hash != location.hash {
-            return Err(damaged(storage, location, "the event changed on disk since the journal was opened"));
-        }
-        if checked.header.stamp.sequence != location.sequence {
-            return Err(damaged(storage, location, "another event lies where its index says that this one does"));
-        }
+        expected(storage, location, &event_hash, &checked.header.stamp)?;
         take(checked)?;
     }
     Ok(())
@@ -227,12 +240,9 @@ fn event_in(storage: &dyn Storage, file: &dyn StorageFile, location: &Location) 
     // What is not there stays zero, and is no record.
     let mut bytes = vec![0; location.length as usize];
     file.read_at(&mut bytes, location.offset)?;
-    let (whole, mut found) = (0..bytes.len(), None);
-    check(storage, std::slice::from_ref(location), (&bytes, std::slice::from_ref(&whole)), Depth::Whole, |checked| {
-        found = Some(checked.event());
-        Ok(())
-    })?;
-    found.ok_or_else(|| damaged(storage, location, "the event cannot be read"))
+    let event = Event::from_record(bytes).map_err(|error| damaged(storage, location, &error.to_string()))?;
+    expected(storage, location, &event.event_hash, &event.stamp)?;
+    Ok(event)
 }
 
 /// One event, whose segment need not be open for reading yet.

@@ -8,7 +8,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
-use crate::encode::{Refusal, encode};
+use crate::encode::{Refusal, encode, uuid_bytes};
 use crate::errors::{mapped, plain};
 use crate::names::{Coordinate, kind_of};
 use crate::numbers::{in_range, optional_version};
@@ -229,7 +229,7 @@ pub fn id16(value: &Bound<'_, PyAny>, what: &str) -> PyResult<[u8; 16]> {
     let bytes = if let Ok(bytes) = value.cast::<PyBytes>() {
         bytes.as_bytes().try_into().ok()
     } else if value.get_type().is(&types(value.py())?.uuid) {
-        value.getattr("bytes")?.extract().ok()
+        uuid_bytes(value).ok()
     } else {
         None
     };

@@ -2,6 +2,7 @@
 
 use batpak_core::value::{Date, DateTime, Duration, Encoder, Time};
 use pyo3::ffi;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
@@ -153,12 +154,16 @@ fn uncommon(value: &Bound<'_, PyAny>, out: &mut Encoder<'_>) -> Result<(), Refus
     } else if class.is(&known.decimal) {
         decimal_value(value, out)
     } else if class.is(&known.uuid) {
-        let bytes: [u8; 16] = value.getattr("bytes")?.extract()?;
-        out.uuid(&bytes);
+        out.uuid(&uuid_bytes(value)?);
         Ok(())
     } else {
         refuse(out, format!("{} has no exact encoding; {}", type_name(value), advice(value, known)?))
     }
+}
+
+/// The 16 bytes of a `uuid.UUID`: from the number that it holds, as its own `bytes` is a function of Python.
+pub fn uuid_bytes(value: &Bound<'_, PyAny>) -> PyResult<[u8; 16]> {
+    value.getattr(intern!(value.py(), "int"))?.extract().map(u128::to_be_bytes)
 }
 
 fn advice(value: &Bound<'_, PyAny>, known: &Types) -> PyResult<&'static str> {

@@ -284,7 +284,7 @@ impl Event {
 /// The event in a record's bytes, as pickling needs it; payloads go through the process-wide registry.
 #[pyfunction]
 pub fn event_from_record(py: Python<'_>, record: &[u8]) -> PyResult<Event> {
-    let core = mapped(py, read::Event::from_record(record))?;
+    let core = mapped(py, read::Event::from_record(record.to_vec()))?;
     let restore = pyo3::types::PyModule::import(py, "batpak._payloads")?.getattr("restore_default")?;
     Ok(Event::new(py, core, &restore.unbind()))
 }

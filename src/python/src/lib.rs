@@ -2,6 +2,7 @@
 #![expect(clippy::doc_markdown, reason = "these comments are Python's docstrings")]
 #![expect(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 
+mod ahead;
 mod audit;
 mod decimal;
 mod decode;

@@ -2,10 +2,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::thread::available_parallelism;
-use std::time::Duration;
 
 use batpak_core::cursor::Cursor;
 use batpak_core::{Store, read};
@@ -13,37 +9,30 @@ use parking_lot::Mutex;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::errors::{detached, mapped};
+use crate::ahead::{self, Ahead, Pages};
+use crate::errors::detached;
 use crate::event::Event;
 
 /// The first page is small, so that a caller who wants one event pays for few.
 const PAGE_EVENTS_FIRST: usize = 16;
-const PAGE_EVENTS_MAX: usize = 512;
-/// Between two looks whether a signal came.
-const WAIT_SLICE: Duration = Duration::from_millis(100);
-
-/// Pages that wait to be looked at while the next ones are read.
-const PAGES_AHEAD: usize = 2;
-/// Iterators whose next pages are read in threads of their own, in the whole process, if there are as many processors besides the one that the
-/// interpreter has; others read when they are asked.
-const READERS_MAX: usize = 4;
-
-static READERS: AtomicUsize = AtomicUsize::new(0);
-
-/// A page, and how many events were looked at up to its end.
-type Page = batpak_core::Result<(Vec<read::Event>, u64)>;
+/// Threads that take turns with the interpreter do so where one reads, as a rule: long pages make for few turns.
+const PAGE_EVENTS_MAX: usize = 2048;
+/// Pages of whole length for which a thread must have been the only one that reads before it is given another one to read ahead.
+const PAGES_ALONE: u32 = 2;
 
 /// Where the next pages come from.
 enum Source {
     /// This thread reads them.
     Here(Box<Cursor>),
     /// Another one has read them meanwhile.
-    Ahead(Receiver<Page>),
+    Ahead(Pages),
 }
 
 struct Position {
     source: Source,
     page_events: usize,
+    /// Pages since another thread asked for one, of any iterator.
+    pages_alone: u32,
     ready: VecDeque<read::Event>,
     examined: u64,
 }
@@ -66,7 +55,7 @@ impl Events {
         Self {
             store,
             restore,
-            position: Mutex::new(Position { source, page_events, ready: VecDeque::new(), examined: 0 }),
+            position: Mutex::new(Position { source, page_events, pages_alone: 0, ready: VecDeque::new(), examined: 0 }),
         }
     }
 
@@ -75,70 +64,41 @@ impl Events {
         // Never waited for: whoever holds it may be waiting for the interpreter.
         let mut position = self.position.try_lock().ok_or_else(busy)?;
         while position.ready.is_empty() {
-            let Position { source, page_events, .. } = &mut *position;
+            let Position { source, page_events, pages_alone, .. } = &mut *position;
+            let alone = ahead::is_alone();
+            *pages_alone = if alone { *pages_alone + 1 } else { 0 };
             let (events, examined) = match source {
                 Source::Here(cursor) if cursor.is_done() => return Ok(None),
                 Source::Here(cursor) => {
                     let page = detached(py, || Ok((self.store.page(cursor, *page_events)?, cursor.examined())))?;
                     if *page_events == PAGE_EVENTS_MAX
+                        && *pages_alone >= PAGES_ALONE
                         && !cursor.is_done()
-                        && let Some(pages) = self.read_ahead(cursor)
+                        && let Some(pages) = Pages::begin(&self.store, cursor, PAGE_EVENTS_MAX)
                     {
                         *source = Source::Ahead(pages);
                     }
                     *page_events = (*page_events * 2).min(PAGE_EVENTS_MAX);
                     page
                 }
-                Source::Ahead(pages) => match self.await_page(py, pages)? {
-                    Some(page) => page,
-                    None => return Ok(None),
-                },
+                Source::Ahead(pages) => {
+                    if !alone {
+                        pages.end();
+                    }
+                    match pages.next(py, &self.store)? {
+                        Ahead::Page(events, examined) => (events, examined),
+                        Ahead::Over(cursor) => {
+                            *source = Source::Here(cursor);
+                            continue;
+                        }
+                    }
+                }
             };
             position.ready = events.into();
             position.examined = examined;
             py.check_signals()?;
         }
         Ok(position.ready.pop_front().map(|event| Event::new(py, event, &self.restore)))
-    }
-
-    /// Has a thread read on while this one works: it needs no interpreter for that. None if there are enough such threads.
-    fn read_ahead(&self, cursor: &Cursor) -> Option<Receiver<Page>> {
-        let others = available_parallelism().map_or(1, |processors| processors.get() - 1);
-        let most = others.clamp(1, READERS_MAX);
-        let counted = READERS
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |readers| (readers < most).then_some(readers + 1));
-        counted.ok()?;
-        let (sender, pages) = sync_channel(PAGES_AHEAD);
-        let (store, mut cursor) = (Arc::clone(&self.store), cursor.clone());
-        let reading = move || {
-            while !cursor.is_done() {
-                let page = store.page(&mut cursor, PAGE_EVENTS_MAX).map(|events| (events, cursor.examined()));
-                if sender.send(page).is_err() {
-                    break;
-                }
-            }
-            READERS.fetch_sub(1, Ordering::AcqRel);
-        };
-        let begun = std::thread::Builder::new().name("batpak-read".to_owned()).spawn(reading);
-        if begun.is_err() {
-            READERS.fetch_sub(1, Ordering::AcqRel);
-        }
-        begun.is_ok().then_some(pages)
-    }
-
-    /// Waits for a page that another thread reads; None at the end.
-    fn await_page(&self, py: Python<'_>, pages: &mut Receiver<Page>) -> PyResult<Option<(Vec<read::Event>, u64)>> {
-        loop {
-            // In a forked child there is no such thread.
-            mapped(py, self.store.events())?;
-            let waiting = &mut *pages;
-            // A page that is ready costs no interpreter, which another thread might then keep for a while.
-            match waiting.try_recv().or_else(|_| py.detach(move || waiting.recv_timeout(WAIT_SLICE))) {
-                Ok(page) => return mapped(py, page).map(Some),
-                Err(RecvTimeoutError::Disconnected) => return Ok(None),
-                Err(RecvTimeoutError::Timeout) => py.check_signals()?,
-            }
-        }
     }
 
     /// The cursor, for what goes through all that is left without the interpreter.

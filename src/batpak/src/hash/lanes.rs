@@ -1,8 +1,8 @@
 //! BLAKE3 of many short inputs at once, one in each lane of the processor's vectors.
 //!
 //! BLAKE3 fills vectors with the chunks of one long input. Headers and payloads are shorter than a chunk, so that one of them alone uses an eighth
-//! of what the machine can do. Here eight go through the compression function side by side, sixteen where the vectors are that long, and a lane whose
-//! input has ended takes the next one.
+//! of what the machine can do. Here eight go through the compression function side by side, sixteen where the vectors are that long and four if
+//! there are no more, and a lane whose input has ended takes the next one.
 //! The words are those of the BLAKE3 paper, section 2.
 
 #![expect(clippy::inline_always, reason = "only what is inlined is compiled for the processor's vectors")]
@@ -13,7 +13,7 @@
 )]
 
 use fearless_simd::prelude::*;
-use fearless_simd::{Level, Simd, dispatch, u32x8, u32x16};
+use fearless_simd::{Level, Simd, dispatch, u32x4, u32x8, u32x16};
 
 use super::{Hash, Input};
 
@@ -22,6 +22,8 @@ pub const BYTES_MAX: usize = 1024;
 
 /// Fewer inputs than this leave most of the longest vectors empty.
 const MANY: usize = 12;
+/// So many fit into the shortest vectors, which are filled sooner than the others.
+const FEW: usize = 4;
 const BLOCK_BYTES: usize = 64;
 
 const IV: [u32; 4] = [0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53A];
@@ -45,6 +47,8 @@ where
 fn widest<'a: 'b, 'b, S: Simd>(simd: S, count: usize, inputs: impl Iterator<Item = &'b mut Input<'a>>) {
     if S::u32s::LEN >= 16 && count >= MANY {
         run::<S, u32x16<S>, 16>(simd, inputs);
+    } else if count <= FEW {
+        run::<S, u32x4<S>, 4>(simd, inputs);
     } else {
         run::<S, u32x8<S>, 8>(simd, inputs);
     }

@@ -8,10 +8,9 @@
 //! ```
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::part::{Field, Part as _, Place, Span, Wanted};
+use super::part::{Field, Numbered, Part as _, Place, Span, Wanted};
 use super::runs::HeadEntry;
 use super::set::Set;
 use super::tail::Tail;
@@ -22,6 +21,9 @@ use crate::merkle::{self, STEP, perfect_within};
 
 const HEADER_BYTES: usize = 24;
 const FIELD_BYTES: usize = 16;
+const ID_BYTES: usize = 16;
+/// So many ids are compared at once: the processor fetches them side by side, and those of a search by halves one after the other.
+const IDS_AT_ONCE: usize = 64;
 const LIST_SORTED: u8 = 0;
 const LIST_BITMAP: u8 = 1;
 
@@ -214,7 +216,7 @@ impl Layout {
             .collect::<Option<_>>()?;
         let places = names_from.checked_add(table.iter().map(|[name, ..]| name).sum())?;
         let ids = places.checked_add(count as usize * 8)?;
-        let hashes = ids.checked_add(count as usize * 16)?;
+        let hashes = ids.checked_add(count as usize * ID_BYTES)?;
         let nodes = hashes.checked_add(count as usize * 32)?;
         let next = segment.checked_add(u64::from(count))?;
         let kept: u64 = heights().map(|height| perfect_within(height, segment, next)).map(length).sum();
@@ -261,16 +263,30 @@ impl Layout {
     /// How many ids are before this one.
     #[must_use]
     pub fn lower_bound_of_id(&self, id: &EventId) -> Option<u32> {
-        let (mut from, mut to) = (0, self.span.count);
-        while from < to {
-            let middle = u32::midpoint(from, to);
-            match self.id(middle)?.cmp(id) {
-                Ordering::Less => from = middle + 1,
-                Ordering::Equal => return Some(middle),
-                Ordering::Greater => to = middle,
+        let wanted = u128::from_be_bytes(*id);
+        let (mut from, mut to) = (0, self.span.count as usize);
+        while to - from > IDS_AT_ONCE {
+            let middle = usize::midpoint(from, to);
+            if u128::from_be_bytes(self.file.element(self.ids, middle)?) < wanted {
+                from = middle + 1;
+            } else {
+                to = middle;
             }
         }
-        Some(from)
+        let last = self.file.get(self.ids + from * ID_BYTES..self.ids + to * ID_BYTES)?;
+        let before: usize =
+            last.as_chunks().0.iter().map(|known| usize::from(u128::from_be_bytes(*known) < wanted)).sum();
+        u32::try_from(from + before).ok()
+    }
+
+    /// The event with this id; the inner `None` if there is none.
+    #[must_use]
+    pub fn with_id(&self, id: &EventId) -> Option<Option<Numbered>> {
+        let number = self.lower_bound_of_id(id)?;
+        if number >= self.span.count || self.id(number)? != *id {
+            return Some(None);
+        }
+        self.record(number).map(|record| Some((number, record)))
     }
 
     /// Up to `count` hashes from an event on.

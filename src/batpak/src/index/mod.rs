@@ -71,8 +71,8 @@ impl Runs {
 
 #[derive(Debug)]
 struct State {
-    /// Ascending, without gaps; the tail goes on behind them.
-    parts: Vec<Arc<dyn Part>>,
+    /// Ascending, without gaps; the tail goes on behind them. A question takes a share of the list, a change makes a new one while one is out.
+    parts: Arc<Vec<Arc<dyn Part>>>,
     tail: Tail,
     runs: Runs,
 }
@@ -111,10 +111,15 @@ fn number_in(part: &dyn Part, sequence: u64) -> u32 {
     u32::try_from(sequence - part.span().first).unwrap_or(u32::MAX)
 }
 
-fn location_in(part: &dyn Part, sequence: u64) -> Result<Location> {
-    let number = number_in(part, sequence);
-    let (Place { offset, length }, hash) = part.record(number)?;
-    Ok(Location { sequence, segment: part.span().segment, offset: u64::from(offset), length, hash })
+fn location_of(span: Span, number: u32, (place, hash): (Place, Hash)) -> Location {
+    let Place { offset, length } = place;
+    Location {
+        sequence: span.first + u64::from(number),
+        segment: span.segment,
+        offset: u64::from(offset),
+        length,
+        hash,
+    }
 }
 
 fn not_found(sequence: u64) -> Error {
@@ -125,7 +130,7 @@ impl Index {
     /// Parts without gaps, the tail that follows them, and the runs that were found.
     #[must_use]
     pub fn new(home: Arc<Home>, parts: Vec<Arc<dyn Part>>, tail: Tail, runs: Runs) -> Self {
-        Self { state: RwLock::new(State { parts, tail, runs }), home }
+        Self { state: RwLock::new(State { parts: Arc::new(parts), tail, runs }), home }
     }
 
     /// What all parts share.
@@ -185,7 +190,7 @@ impl Index {
         let keys = state.tail.keys();
         let full = std::mem::replace(&mut state.tail, Tail::new(first, first, end, &keys));
         if full.span().count > 0 {
-            state.parts.push(Arc::new(full));
+            Arc::make_mut(&mut state.parts).push(Arc::new(full));
         }
     }
 
@@ -218,7 +223,7 @@ impl Index {
         let mut state = self.state.write();
         let from = state.parts.partition_point(|known| known.span().first < span.first);
         let to = state.parts.partition_point(|known| known.span().first < span.next());
-        state.parts.splice(from..to, [part]);
+        Arc::make_mut(&mut state.parts).splice(from..to, [part]);
     }
 
     /// Takes over everything of another index of the same journal.
@@ -239,7 +244,10 @@ impl Index {
 
     /// Where an event lies.
     pub fn location(&self, sequence: u64) -> Result<Location> {
-        self.ask(sequence, |part| location_in(part, sequence))
+        self.ask(sequence, |part| {
+            let number = number_in(part, sequence);
+            Ok(location_of(part.span(), number, part.record(number)?))
+        })
     }
 
     fn ask<T>(&self, sequence: u64, question: impl Fn(&dyn Part) -> Result<T>) -> Result<T> {
@@ -261,7 +269,10 @@ impl Index {
             let found = self.ask(*first, |part| {
                 let span = part.span();
                 let here = rest.iter().take_while(|sequence| (span.first..span.next()).contains(sequence));
-                here.map(|sequence| location_in(part, *sequence)).collect::<Result<Vec<_>>>()
+                let numbers: Vec<u32> = here.map(|sequence| number_in(part, *sequence)).collect();
+                let records = part.records(&numbers)?;
+                let located = numbers.iter().zip(records).map(|(number, record)| location_of(span, *number, record));
+                Ok(located.collect::<Vec<_>>())
             })?;
             rest = rest.get(found.len()..).unwrap_or_default();
             locations.extend(found);
@@ -305,7 +316,7 @@ impl Index {
         if tail.count > 0 && state.tail.id(0)? <= *id {
             return question(&state.tail).map(Some);
         }
-        let parts = state.parts.clone();
+        let parts = Arc::clone(&state.parts);
         drop(state);
         // The last part whose first id is not later, by halves: each question may map a file.
         let (mut from, mut to) = (0, parts.len());
@@ -322,11 +333,7 @@ impl Index {
     /// Where the event with this id lies.
     pub fn find(&self, id: &EventId) -> Result<Option<Location>> {
         let found = self.ask_by_id(id, |part| {
-            let (span, number) = (part.span(), part.lower_bound(id)?);
-            if number >= span.count || part.id(number)? != *id {
-                return Ok(None);
-            }
-            location_in(part, span.first + u64::from(number)).map(Some)
+            Ok(part.with_id(id)?.map(|(number, record)| location_of(part.span(), number, record)))
         });
         Ok(found?.flatten())
     }
@@ -374,11 +381,11 @@ impl Index {
     pub fn distinct(&self, field: &Field) -> Result<u64> {
         let (parts, tail) = {
             let state = self.state.read();
-            (state.parts.clone(), state.tail.terms(field)?)
+            (Arc::clone(&state.parts), state.tail.terms(field)?)
         };
         let mut terms = std::collections::HashSet::with_capacity(tail.len());
         terms.extend(tail.iter().map(|term| runs::name_hash(term)));
-        for part in parts {
+        for part in parts.iter() {
             terms.extend(part.terms(field)?.iter().map(|term| runs::name_hash(term)));
         }
         Ok(terms.len() as u64)
@@ -388,7 +395,7 @@ impl Index {
     pub fn count(&self, field: &Field, wanted: &[Wanted]) -> Result<u64> {
         let (parts, tail) = {
             let state = self.state.read();
-            (state.parts.clone(), state.tail.find(field, wanted)?.map_or(0, |set| set.len() as u64))
+            (Arc::clone(&state.parts), state.tail.find(field, wanted)?.map_or(0, |set| set.len() as u64))
         };
         let counts = parts.iter().map(|part| Ok(part.find(field, wanted)?.map_or(0, |set| set.len() as u64)));
         Ok(counts.collect::<Result<Vec<_>>>()?.into_iter().sum::<u64>() + tail)

@@ -41,6 +41,9 @@ pub struct Place {
     pub length: u32,
 }
 
+/// An event's number, where its record lies, and its hash.
+pub type Numbered = (u32, (Place, Hash));
+
 /// What events are indexed by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Field {
@@ -117,6 +120,20 @@ pub trait Part: Debug + Send + Sync {
 
     /// How many ids are before this one: ids ascend with numbers.
     fn lower_bound(&self, id: &EventId) -> Result<u32>;
+
+    /// The event with this id.
+    fn with_id(&self, id: &EventId) -> Result<Option<Numbered>> {
+        let number = self.lower_bound(id)?;
+        if number >= self.span().count || self.id(number)? != *id {
+            return Ok(None);
+        }
+        Ok(Some((number, self.record(number)?)))
+    }
+
+    /// Where many records lie, and the hashes of their events.
+    fn records(&self, numbers: &[u32]) -> Result<Vec<(Place, Hash)>> {
+        numbers.iter().map(|number| self.record(*number)).collect()
+    }
 
     /// Up to `count` hashes from an event on.
     fn hashes(&self, number: u32, count: usize) -> Result<Vec<Hash>>;

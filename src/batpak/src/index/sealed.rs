@@ -1,13 +1,13 @@
 //! The index of a segment in its file: mapped when it is first asked, and made again from the log if it does not hold what was promised.
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
 
 use super::layout::{self, Layout};
-use super::part::{Field, Part, Place, Span, Wanted};
+use super::part::{Field, Numbered, Part, Place, Span, Wanted};
 use super::runs::HeadEntry;
 use super::set::Set;
 use crate::cache::{self, CacheFile};
@@ -40,13 +40,15 @@ pub struct Sealed {
     entry: IndexEntry,
     /// Locked while the file is mapped or made again.
     layout: RwLock<Option<Arc<Layout>>>,
+    /// The id of the first event, once it was asked: what a search for an id asks of one part after the other.
+    first_id: OnceLock<EventId>,
 }
 
 impl Sealed {
     /// Touches nothing yet.
     #[must_use]
     pub const fn new(home: Arc<Home>, entry: IndexEntry) -> Self {
-        Self { home, entry, layout: RwLock::new(None) }
+        Self { home, entry, layout: RwLock::new(None), first_id: OnceLock::new() }
     }
 
     /// What `checkpoints` says of it.
@@ -148,11 +150,24 @@ impl Part for Sealed {
     }
 
     fn id(&self, number: u32) -> Result<EventId> {
-        self.event(number, |layout| layout.id(number))
+        if let (0, Some(id)) = (number, self.first_id.get()) {
+            return Ok(*id);
+        }
+        let id = self.event(number, |layout| layout.id(number))?;
+        Ok(if number == 0 { *self.first_id.get_or_init(|| id) } else { id })
     }
 
     fn lower_bound(&self, id: &EventId) -> Result<u32> {
         self.with(|layout| layout.lower_bound_of_id(id))
+    }
+
+    fn with_id(&self, id: &EventId) -> Result<Option<Numbered>> {
+        self.with(|layout| layout.with_id(id))
+    }
+
+    fn records(&self, numbers: &[u32]) -> Result<Vec<(Place, Hash)>> {
+        let last = numbers.iter().max().copied().unwrap_or_default();
+        self.event(last, |layout| numbers.iter().map(|number| layout.record(*number)).collect())
     }
 
     fn hashes(&self, number: u32, count: usize) -> Result<Vec<Hash>> {
