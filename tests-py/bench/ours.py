@@ -260,35 +260,39 @@ def aggregate_groups(directory: Path, count: int) -> Reading:
     return _whole(directory, count, lambda store: sum(store.aggregate("count", by="entity").values()), count)
 
 
-def _at_once(directory: Path, count: int, work: Callable[[batpak.Store], object], threads: int) -> Reading:
-    """Have each of so many threads go through all events of one store; the events of all of them count."""
+def _at_once(directory: Path, count: int, work: Callable[[batpak.Store], int], threads: int) -> Reading:
+    """Have each of so many threads go through all events of one store and count them; the events of all count."""
     clock = Clock()
     with batpak.Store.open(directory, create=False) as store:
-        work(store)
+        expected = [work(store)] * threads
         with ThreadPoolExecutor(threads) as pool, clock:
             # What one of them raises is raised here.
-            list(pool.map(work, [store] * threads))
+            found = list(pool.map(work, [store] * threads))
+    if found != expected or found[0] < count:
+        message = f"expected {expected} and at least {count}, found {found}"
+        raise RuntimeError(message)
     return clock.read(count * threads)
 
 
-def _fold(store: batpak.Store) -> None:
+def _fold(store: batpak.Store) -> int:
+    """Return the sum of a field, which is more than the number of events."""
+
     def step(state: int, event: batpak.Event) -> int:
         return state + cast("int", event.payload["step"])
 
-    store.project(step, initial=0)
+    return store.project(step, initial=0)
 
 
-def _iterate(store: batpak.Store) -> None:
-    for _ in store.query():
-        pass
+def _iterate(store: batpak.Store) -> int:
+    return sum(1 for _ in store.query())
 
 
-def _count(store: batpak.Store) -> None:
-    store.aggregate("count", threads=1)
+def _count(store: batpak.Store) -> int:
+    return cast("int", store.aggregate("count", threads=1))
 
 
-def _sum(store: batpak.Store) -> None:
-    store.aggregate("sum", "step", threads=1)
+def _sum(store: batpak.Store) -> int:
+    return cast("int", store.aggregate("sum", "step", threads=1))
 
 
 def verify_on_one(directory: Path, count: int) -> Reading:

@@ -298,8 +298,8 @@ ROWS: Final = (
         Subject("ours", "aggregate-groups", "batpak", setup="append"),
         goal="at least 3,000,000 events/s",
     ),
+    # One thread that folds or iterates has another read ahead: alone it uses more than one processor.
     _threads_row("threads-fold", "fold with a Python function that reads the payload", "fold", "at least 1x"),
-    # One thread that iterates has another read ahead: alone it uses more than one processor.
     _threads_row("threads-iterate", "iterate without looking at payloads", "iterate", "-"),
     _threads_row("threads-count", "count all events without Python, by one thread", "count", "at least 1.7x"),
     _threads_row("threads-sum", "sum a field of all payloads without Python, by one thread", "sum", "at least 1.7x"),

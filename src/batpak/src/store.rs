@@ -107,6 +107,11 @@ impl Store {
         Ok(&self.inner)
     }
 
+    /// Refuses what `usable` refuses, and waits for nothing.
+    pub fn check_usable(&self) -> Result<()> {
+        self.usable().map(drop)
+    }
+
     /// Marks this handle dead in a forked child and closes the child's copy of the lock. Takes no lock that a lost thread may hold.
     pub fn after_fork_in_child(&self) {
         self.inner.forked.store(true, Ordering::Release);

@@ -40,6 +40,31 @@ pub fn is_alone() -> bool {
     LAST.swap(number, Ordering::Relaxed) == number
 }
 
+/// In a forked child there are none of its parent's threads.
+pub fn after_fork_in_child() {
+    READERS.store(0, Ordering::Release);
+}
+
+/// One of the threads that read ahead, counted until it ends, however it does.
+struct Reader;
+
+impl Reader {
+    /// None if there are enough.
+    fn begin() -> Option<Self> {
+        let others = available_parallelism().map_or(1, |processors| processors.get() - 1);
+        let most = others.clamp(1, READERS_MAX);
+        let counted = READERS
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |readers| (readers < most).then_some(readers + 1));
+        counted.ok().map(|_| Self)
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        READERS.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 /// What comes next.
 pub enum Ahead {
     /// Events, and how many were looked at up to the last of them.
@@ -57,22 +82,15 @@ pub struct Pages {
 impl Pages {
     /// Has a thread read on from a place. None if there are enough such threads, or no more can be made.
     pub fn begin(store: &Arc<Store>, cursor: &Cursor, page_events: usize) -> Option<Self> {
-        let others = available_parallelism().map_or(1, |processors| processors.get() - 1);
-        let most = others.clamp(1, READERS_MAX);
-        let counted = READERS
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |readers| (readers < most).then_some(readers + 1));
-        counted.ok()?;
+        let reader = Reader::begin()?;
         let (sender, pages) = sync_channel(PAGES_AHEAD);
         let ends = Arc::new(AtomicBool::new(false));
         let (store, cursor, told) = (Arc::clone(store), Box::new(cursor.clone()), Arc::clone(&ends));
         let reading = move || {
+            let _reader = reader;
             read_on(&store, cursor, page_events, &sender, &told);
-            READERS.fetch_sub(1, Ordering::AcqRel);
         };
         let begun = std::thread::Builder::new().name("batpak-read".to_owned()).spawn(reading);
-        if begun.is_err() {
-            READERS.fetch_sub(1, Ordering::AcqRel);
-        }
         begun.is_ok().then_some(Self { pages, ends })
     }
 
@@ -85,7 +103,7 @@ impl Pages {
     pub fn next(&mut self, py: Python<'_>, store: &Store) -> PyResult<Ahead> {
         loop {
             // In a forked child there is no such thread.
-            mapped(py, store.events())?;
+            mapped(py, store.check_usable())?;
             let waiting = &mut self.pages;
             // A page that is ready costs no interpreter, which another thread might then keep for a while.
             match waiting.try_recv().or_else(|_| py.detach(move || waiting.recv_timeout(WAIT_SLICE))) {

@@ -17,7 +17,7 @@ use crate::event::Event;
 const PAGE_EVENTS_FIRST: usize = 16;
 /// Threads that take turns with the interpreter do so where one reads, as a rule: long pages make for few turns.
 const PAGE_EVENTS_MAX: usize = 2048;
-/// Pages of whole length for which a thread must have been the only one that reads before it is given another one to read ahead.
+/// Pages, short or long, for which a thread must have been the only one that reads before it is given another one to read ahead.
 const PAGES_ALONE: u32 = 2;
 
 /// Where the next pages come from.

@@ -591,6 +591,7 @@ impl CoreStore {
     /// For the at-fork handler: marks the child's copy of this handle dead.
     fn after_fork_in_child(&self) {
         self.store.after_fork_in_child();
+        crate::ahead::after_fork_in_child();
     }
 }
 
