@@ -192,34 +192,29 @@ def open_store(directory: Path, count: int) -> Reading:
     return clock.read(count)
 
 
-def get(directory: Path, count: int) -> Reading:
-    """Read random events by id and decode their payloads into dicts."""
+def _gets(directory: Path, count: int, references: Callable[[batpak.Store, int], Sequence[UUID | int]]) -> Reading:
+    """Read random events, named as `references` names them, and decode their payloads into dicts."""
     clock = Clock()
     with batpak.Store.open(directory, create=False) as store:
-        ids = _ids(store, count)
-        picks = [ids[scramble(index) % count] for index in range(min(count, GETS_MAX))]
+        known = references(store, count)
+        picks = [known[scramble(index) % count] for index in range(min(count, GETS_MAX))]
         warm = len(picks) // WARM_SHARE
-        for event_id in picks[:warm]:
-            _ = store.get(event_id).payload
+        for reference in picks[:warm]:
+            _ = store.get(reference).payload
         with clock:
-            for event_id in picks[warm:]:
-                _ = store.get(event_id).payload
+            for reference in picks[warm:]:
+                _ = store.get(reference).payload
     return clock.read(len(picks) - warm)
+
+
+def get(directory: Path, count: int) -> Reading:
+    """Read random events by id."""
+    return _gets(directory, count, _ids)
 
 
 def get_sequence(directory: Path, count: int) -> Reading:
-    """Read random events by sequence, as the peers do, and decode their payloads into dicts."""
-    clock = Clock()
-    with batpak.Store.open(directory, create=False) as store:
-        places = [event.sequence for event in store.query(kind=KIND)]
-        picks = [places[scramble(index) % count] for index in range(min(count, GETS_MAX))]
-        warm = len(picks) // WARM_SHARE
-        for sequence in picks[:warm]:
-            _ = store.get(sequence).payload
-        with clock:
-            for sequence in picks[warm:]:
-                _ = store.get(sequence).payload
-    return clock.read(len(picks) - warm)
+    """Read random events by sequence, as the peers do."""
+    return _gets(directory, count, lambda store, _: [event.sequence for event in store.query(kind=KIND)])
 
 
 def _whole(directory: Path, count: int, work: Callable[[batpak.Store], int], expected: int) -> Reading:
@@ -237,11 +232,7 @@ def _whole(directory: Path, count: int, work: Callable[[batpak.Store], int], exp
 
 def replay(directory: Path, count: int) -> Reading:
     """Fold over all events with a Python function that reads the payload, decoded into a dict."""
-
-    def step(state: int, event: batpak.Event) -> int:
-        return state + cast("int", event.payload["step"])
-
-    return _whole(directory, count, lambda store: store.project(step, initial=0), count * (count - 1) // 2)
+    return _whole(directory, count, _fold, count * (count - 1) // 2)
 
 
 def scan(directory: Path, count: int) -> Reading:

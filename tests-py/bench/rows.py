@@ -81,6 +81,11 @@ INDEXED_PEERS: Final = (ROCKS_INDEXED, LMDB_INDEXED, SQLITE)
 LMDB_RAW: Final = Subject("lmdb", "", "lmdb put, msgspec", "not synced")
 
 
+ROCKS_GET: Final = Against(
+    Subject("rocksdict", "get", "rocksdict get, msgspec", setup="append", cpu_bound=True), "above 1x"
+)
+
+
 def _open_row(name: str, title: str, goal: str, end: str) -> Row:
     setup = f"append{end}"
     return Row(
@@ -241,7 +246,7 @@ ROWS: Final = (
         Unit.EVENTS_PER_S,
         Subject("ours", "get", "batpak", setup="append", cpu_bound=True),
         (
-            Against(Subject("rocksdict", "get", "rocksdict get, msgspec", setup="append", cpu_bound=True), "above 1x"),
+            ROCKS_GET,
             Against(
                 Subject("lmdb", "raw-id-get", "lmdb get by UUID, json", setup="raw-id-fill", cpu_bound=True), "above 1x"
             ),
@@ -255,7 +260,7 @@ ROWS: Final = (
         Unit.EVENTS_PER_S,
         Subject("ours", "get-sequence", "batpak", setup="append", cpu_bound=True),
         (
-            Against(Subject("rocksdict", "get", "rocksdict get, msgspec", setup="append", cpu_bound=True), "above 1x"),
+            ROCKS_GET,
             Against(
                 Subject("lmdb", "raw-json-get", "lmdb get by number, json", setup="raw-json-fill", cpu_bound=True),
                 "above 1x",
